@@ -1,0 +1,110 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let common: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+extension Target {
+  /// A library target of a layer: `Sources/LAYER/NAME`.
+  static func layer(_ layer: String, _ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)", swiftSettings: common)
+  }
+
+  static func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+      name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests",
+      exclude: [], swiftSettings: common)
+  }
+}
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "strata",
+  products: [
+    .executable(name: "strata", targets: ["strata"]),
+    .library(name: "StrataCore", targets: ["StrataCore"]),
+    .library(name: "StrataSchema", targets: ["StrataSchema"]),
+    .library(name: "StrataModel", targets: ["StrataModel"]),
+    .library(name: "StrataServing", targets: ["StrataServing"]),
+    .library(name: "StrataIndex", targets: ["StrataIndex"]),
+    .library(name: "StrataRetrieval", targets: ["StrataRetrieval"]),
+    .library(name: "StrataStore", targets: ["StrataStore"]),
+    .library(name: "StrataAgents", targets: ["StrataAgents"]),
+    .library(name: "StrataContracts", targets: ["StrataContracts"]),
+    .library(name: "StrataServer", targets: ["StrataServer"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+    .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
+  ],
+  targets: [
+    // Core
+    .layer("Core", "StrataCore", [logging]),
+    .layer("Core", "StrataSchema", ["StrataCore"]),
+    .layer("Core", "StrataStore", ["StrataCore", grdb]),
+
+    // Layer 4
+    .target(name: "CStrataKernels", path: "Sources/Model/CStrataKernels"),
+    .layer("Model", "StrataModel", ["StrataCore", "CStrataKernels"]),
+    .layer("Model", "StrataServing", ["StrataCore", "StrataSchema", "StrataModel"]),
+
+    // Layer 3
+    .layer("Retrieval", "StrataIndex", ["StrataCore", "CStrataKernels"]),
+    .systemLibrary(
+      name: "CLibXML2", path: "Sources/System/CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .systemLibrary(
+      name: "CCMarkGFM", path: "Sources/System/CCMarkGFM",
+      providers: [.apt(["libcmark-gfm-dev", "libcmark-gfm-extensions-dev"])]),
+    .systemLibrary(
+      name: "CLibCrypto", path: "Sources/System/CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .layer(
+      "Retrieval", "StrataRetrieval",
+      ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", "CLibCrypto", yams]),
+
+    // Layer 2
+    .layer("Orchestration", "StrataAgents", ["StrataCore", "StrataSchema"]),
+
+    // Layer 1
+    .layer("Application", "StrataContracts", ["StrataCore", "StrataSchema", yams]),
+    .layer("Application", "StrataEvaluation", ["StrataCore", "StrataContracts", yams]),
+    .target(
+      name: "StrataServer",
+      dependencies: [
+        "StrataCore", "StrataSchema", "StrataAgents", "StrataContracts", "StrataRetrieval", "StrataServing",
+        hummingbird, logging,
+      ],
+      path: "Sources/Application/StrataServer", resources: [.embedInCode("Page")], swiftSettings: common),
+    .executableTarget(
+      name: "strata",
+      dependencies: [
+        "StrataCore", "StrataSchema", "StrataStore", "StrataModel", "StrataServing", "StrataIndex", "StrataRetrieval",
+        "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", "CLibCrypto", argumentParser, yams,
+        logging,
+      ],
+      path: "Sources/Application/strata", swiftSettings: common),
+
+    // Testing
+    .layer("Testing", "StrataTesting", ["StrataCore"]),
+    .tests("StrataCore", ["StrataCore"]),
+    .tests("StrataSchema", ["StrataSchema"]),
+    .tests("StrataStore", ["StrataStore", "StrataTesting"]),
+    .tests("StrataModel", ["StrataModel", "CStrataKernels"]),
+    .tests("StrataServing", ["StrataServing", "StrataTesting"]),
+    .tests("StrataIndex", ["StrataIndex"]),
+    .tests("StrataRetrieval", ["StrataRetrieval", "StrataTesting"]),
+    .tests("StrataAgents", ["StrataAgents", "StrataTesting"]),
+    .tests("StrataContracts", ["StrataContracts", "StrataTesting"]),
+    .tests("StrataServer", ["StrataServer", "StrataTesting"]),
+  ]
+)
