@@ -50,7 +50,9 @@ let package = Package(
   ],
   targets: [
     // Core
-    .layer("Core", "StrataCore", [logging]),
+    .systemLibrary(
+      name: "CLibCrypto", path: "Sources/System/CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .layer("Core", "StrataCore", [logging, "CLibCrypto"]),
     .layer("Core", "StrataSchema", ["StrataCore"]),
     .layer("Core", "StrataStore", ["StrataCore", grdb]),
 
@@ -66,11 +68,9 @@ let package = Package(
     .systemLibrary(
       name: "CCMarkGFM", path: "Sources/System/CCMarkGFM",
       providers: [.apt(["libcmark-gfm-dev", "libcmark-gfm-extensions-dev"])]),
-    .systemLibrary(
-      name: "CLibCrypto", path: "Sources/System/CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .layer(
       "Retrieval", "StrataRetrieval",
-      ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", "CLibCrypto", yams]),
+      ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", yams]),
 
     // Layer 2
     .layer("Orchestration", "StrataAgents", ["StrataCore", "StrataSchema"]),
@@ -89,7 +89,7 @@ let package = Package(
       name: "strata",
       dependencies: [
         "StrataCore", "StrataSchema", "StrataStore", "StrataModel", "StrataServing", "StrataIndex", "StrataRetrieval",
-        "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", "CLibCrypto", argumentParser, yams,
+        "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", argumentParser, yams,
         logging,
       ],
       path: "Sources/Application/strata", swiftSettings: common),

@@ -47,3 +47,12 @@ struct JSONTests {
     #expect(JSON.string("a\u{2}\"\\").text() == #""a\u0002\"\\""#)
   }
 }
+
+@Suite("SHA256")
+struct SHA256Tests {
+  @Test("the vectors of FIPS 180-4")
+  func vectors() {
+    #expect(SHA256.hash("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    #expect(SHA256.hash("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+  }
+}

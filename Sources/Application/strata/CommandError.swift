@@ -1,0 +1,44 @@
+// Owns every failure that the command itself reports, and what exit code each kind of error has.
+import StrataCore
+
+struct CommandError: StrataError {
+  let code: ErrorCode
+  let message: String
+  let remedy: String?
+  let cause: (any Error)?
+
+  init(_ code: ErrorCode, _ message: String, remedy: String? = nil, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.remedy = remedy
+    self.cause = cause
+  }
+
+  static let usage = ErrorCode("usage", .invalidInput)
+  static let unknownModel = ErrorCode("unknown_model", .notFound)
+  static let modelMissing = ErrorCode("model_missing", .notFound)
+  static let hashMismatch = ErrorCode("hash_mismatch", .corrupted)
+  static let downloadFailed = ErrorCode("download_failed", .unavailable)
+  static let fileUnreadable = ErrorCode("file_unreadable", .notFound)
+  static let diskFull = ErrorCode("disk_full", .exhausted)
+  static let toolMissing = ErrorCode("tool_missing", .unavailable)
+  static let nothingIngested = ErrorCode("nothing_ingested", .notFound)
+  static let unknownUser = ErrorCode("unknown_user", .notFound)
+}
+
+extension ErrorKind {
+  /// Documented in docs/cli.md.
+  var exitCode: Int32 {
+    switch self {
+    case .internal: 1
+    case .invalidInput: 2
+    case .notFound: 3
+    case .permissionDenied: 4
+    case .conflict: 5
+    case .exhausted: 6
+    case .unavailable: 7
+    case .corrupted: 8
+    case .cancelled: 130
+    }
+  }
+}

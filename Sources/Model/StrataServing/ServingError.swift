@@ -1,0 +1,29 @@
+// Owns every failure that serving a model can report.
+import StrataCore
+
+public struct ServingError: StrataError {
+  public let code: ErrorCode
+  public let message: String
+  public let remedy: String?
+  public let cause: (any Error)?
+
+  public init(_ code: ErrorCode, _ message: String, remedy: String? = nil, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.remedy = remedy
+    self.cause = cause
+  }
+
+  /// The prompt leaves no room for a completion.
+  public static let contextLengthExceeded = ErrorCode("context_length_exceeded", .invalidInput)
+  /// The queue is at its bound; try again later.
+  public static let queueFull = ErrorCode("queue_full", .exhausted)
+  /// The engine was shut down.
+  public static let engineStopped = ErrorCode("engine_stopped", .unavailable)
+  /// A parameter is out of its range.
+  public static let invalidParameter = ErrorCode("invalid_parameter", .invalidInput)
+  /// The forward pass failed.
+  public static let stepFailed = ErrorCode("engine_step_failed", .internal)
+  /// No token continues the constrained output.
+  public static let constraintDeadEnd = ErrorCode("constraint_dead_end", .internal)
+}
