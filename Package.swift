@@ -97,6 +97,7 @@ let package = Package(
     // Testing
     .layer("Testing", "StrataTesting", ["StrataCore"]),
     .tests("StrataCore", ["StrataCore"]),
+    .tests("Architecture", []),
     .tests("StrataSchema", ["StrataSchema"]),
     .tests("StrataStore", ["StrataStore", "StrataTesting"]),
     .tests("StrataModel", ["StrataModel", "CStrataKernels"]),
