@@ -1,0 +1,264 @@
+// The compute kernels of the model engine and the index: a C11 interface with run-time dispatch over instruction
+// sets. Nothing here knows about model files, architectures, tokens or Swift.
+//
+// Conventions, unless a function says otherwise
+// - Matrices of activations are row-major float; a `stride` counts floats from one row to the next.
+// - Input and output may not overlap; sizes of zero are allowed and do nothing.
+// - A `pool` may be NULL: the call then runs on the calling thread alone. Calls that share a pool from several
+//   threads take turns; each is still correct.
+// - Nothing keeps a pointer that it was given, except handles made by a `_create` function, which the caller owns and
+//   ends with the matching `_destroy` (NULL is allowed there).
+// - Sizes are trusted: the caller has checked that buffers are as large as shapes say. Contents never trap.
+#ifndef CSTRATAKERNELS_H
+#define CSTRATAKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#define STRATA_NULLABLE _Nullable
+#else
+#define STRATA_NULLABLE
+#endif
+
+// MARK: Instruction sets
+
+/// Families of instructions that kernels are written for.
+typedef enum strata_isa {
+  STRATA_ISA_PORTABLE = 0,
+  STRATA_ISA_AVX2 = 1,    // AVX2, FMA, F16C
+  STRATA_ISA_AVX512 = 2,  // AVX-512 F, BW, DQ, VL and VNNI
+} strata_isa;
+
+/// The family in use. The best one the processor has is chosen on the first call; the environment variable
+/// STRATA_ISA (`portable`, `avx2`, `avx512`) lowers it.
+strata_isa strata_isa_current(void);
+
+/// The family's name: `portable`, `avx2` or `avx512`.
+const char *strata_isa_name(strata_isa isa);
+
+/// Uses a family from now on, for all threads. Handles made before stay valid. For tests and benchmarks; not while
+/// other calls run.
+/// - Returns: false, changing nothing, when the processor lacks it.
+bool strata_isa_use(strata_isa isa);
+
+// MARK: Quantized formats
+
+/// Storage formats of weights, with the numbers GGML gives them in files.
+typedef enum strata_type {
+  STRATA_TYPE_F32 = 0,
+  STRATA_TYPE_F16 = 1,
+  STRATA_TYPE_Q4_0 = 2,
+  STRATA_TYPE_Q4_1 = 3,
+  STRATA_TYPE_Q5_0 = 6,
+  STRATA_TYPE_Q5_1 = 7,
+  STRATA_TYPE_Q8_0 = 8,
+  STRATA_TYPE_Q4_K = 12,
+  STRATA_TYPE_Q5_K = 13,
+  STRATA_TYPE_Q6_K = 14,
+  STRATA_TYPE_BF16 = 30,
+} strata_type;
+
+/// Bytes in one block of a format; 0 when the format is not supported.
+size_t strata_block_bytes(strata_type type);
+
+/// Values in one block of a format; 0 when the format is not supported.
+size_t strata_block_values(strata_type type);
+
+/// Bytes that a row-major [rows, cols] matrix takes in a format; 0 when the format is not supported, a row is not a
+/// whole number of blocks, a size is negative or the result does not fit.
+size_t strata_matrix_source_bytes(strata_type type, int64_t rows, int64_t cols);
+
+/// Decodes `count` values (a whole number of blocks) from `src` to `dst`.
+/// - Returns: 0, or -1 when the format is not supported or `count` is not a whole number of blocks.
+int32_t strata_dequantize(strata_type type, const void *src, float *dst, size_t count);
+
+/// Encodes `count` values (a whole number of blocks): F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 only.
+/// - Returns: 0, or -1 when the format is not supported or `count` is not a whole number of blocks.
+int32_t strata_quantize(strata_type type, const float *src, void *dst, size_t count);
+
+// MARK: Threads
+
+/// Threads that run one kernel call together; the calling thread is one of them.
+typedef struct strata_pool strata_pool;
+
+/// Starts `threads - 1` workers (clamped to 1...256 threads). Idle workers spin for some tens of microseconds, then
+/// sleep.
+/// - Returns: the pool, or NULL when threads or memory could not be had.
+strata_pool *STRATA_NULLABLE strata_pool_create(int32_t threads);
+void strata_pool_destroy(strata_pool *STRATA_NULLABLE pool);
+int32_t strata_pool_threads(const strata_pool *STRATA_NULLABLE pool);
+
+/// Calls `body(context, first, last)` for chunks that cover 0..<count, each of at most `chunk` items, on all threads;
+/// returns when all are done. Not to be called from inside `body`.
+void strata_parallel_for(
+    strata_pool *STRATA_NULLABLE pool, int64_t count, int64_t chunk,
+    void (*body)(void *STRATA_NULLABLE context, int64_t first, int64_t last), void *STRATA_NULLABLE context);
+
+// MARK: Weights and products
+
+/// A weight matrix W [rows, cols] (out × in), repacked for the kernels.
+typedef struct strata_matrix strata_matrix;
+
+/// Repacks a row-major [rows, cols] matrix; `data` (`strata_matrix_source_bytes` long, any alignment) is not needed
+/// afterwards.
+/// - Returns: the matrix, or NULL when the format or shape is not supported or memory could not be had.
+strata_matrix *STRATA_NULLABLE strata_matrix_create(
+    strata_type type, const void *data, int64_t rows, int64_t cols, strata_pool *STRATA_NULLABLE pool);
+void strata_matrix_destroy(strata_matrix *STRATA_NULLABLE matrix);
+
+int64_t strata_matrix_rows(const strata_matrix *matrix);
+int64_t strata_matrix_cols(const strata_matrix *matrix);
+strata_type strata_matrix_type(const strata_matrix *matrix);
+/// Bytes of memory held.
+size_t strata_matrix_byte_count(const strata_matrix *matrix);
+
+/// One product of `strata_matmul_many`.
+typedef struct strata_matmul_job {
+  const strata_matrix *weights;         // [rows, cols]
+  float *y;                             // [m, rows]
+  int64_t y_stride;                     // floats between rows of y
+  const float *STRATA_NULLABLE bias;    // [rows]
+  bool accumulate;                      // y += x · Wᵀ + bias instead of y =
+} strata_matmul_job;
+
+/// y [m, rows] = x [m, cols] · Wᵀ + bias. Activations are rounded to 8 bits per block of 32 values where the weights
+/// are quantized.
+void strata_matmul(
+    strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
+    const strata_matrix *weights, const float *STRATA_NULLABLE bias);
+
+/// Several products of one x [m, cols] (q, k and v; gate and up): x is quantized once, all threads share one region.
+/// Jobs of other than the first job's `cols` are skipped.
+void strata_matmul_many(
+    strata_pool *STRATA_NULLABLE pool, const float *x, int64_t x_stride, int64_t m, const strata_matmul_job *jobs,
+    int64_t job_count);
+
+// MARK: Elementwise and rows
+
+/// y[m, n] = x / sqrt(mean(x²) + epsilon) * weight, row by row. y may be x.
+void strata_rms_norm(
+    strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
+    int64_t n, const float *weight, float epsilon);
+
+/// y[m, n] = (x - mean) / sqrt(variance + epsilon) * weight + bias, row by row. y may be x.
+void strata_layer_norm(
+    strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
+    int64_t n, const float *weight, const float *STRATA_NULLABLE bias, float epsilon);
+
+/// How rotary embedding pairs the values of a head.
+typedef enum strata_rope_style {
+  STRATA_ROPE_INTERLEAVED = 0,  // (0, 1), (2, 3) … : llama files
+  STRATA_ROPE_HALVES = 1,       // (0, d/2), (1, d/2 + 1) … : "neox", qwen2 files
+} strata_rope_style;
+
+/// Rotates, in place, the first `rotary_dim` (even) values of each of `heads` consecutive heads in m rows of x.
+/// `cos_table` and `sin_table` are [positions, rotary_dim / 2]; row i uses table row `positions[i]`.
+void strata_rope(
+    strata_pool *STRATA_NULLABLE pool, float *x, int64_t x_stride, int64_t m, int64_t heads, int64_t head_dim,
+    int64_t rotary_dim, const float *cos_table, const float *sin_table, const int32_t *positions,
+    strata_rope_style style);
+
+/// y[m, n] = silu(gate) * up. y may be gate or up.
+void strata_silu_mul(
+    strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *gate, int64_t gate_stride,
+    const float *up, int64_t up_stride, int64_t m, int64_t n);
+
+/// x[i] = x · Φ(x), the exact (erf) form, in place.
+void strata_gelu(strata_pool *STRATA_NULLABLE pool, float *x, int64_t count);
+
+/// Softmax of x[count] in place, after multiplying by `scale`.
+void strata_softmax(float *x, int64_t count, float scale);
+
+/// y[i] += x[i].
+void strata_add(float *y, const float *x, int64_t count);
+
+/// y[i] += a * x[i].
+void strata_axpy(float *y, float a, const float *x, int64_t count);
+
+/// Index of the largest value, the first of equals; NaN never wins. -1 when `count` is 0 or all are NaN.
+int64_t strata_argmax(const float *x, int64_t count);
+
+/// Largest value, and the sum of exp((x - largest) * scale) over all.
+typedef struct strata_log_sum {
+  float maximum;
+  float sum;
+} strata_log_sum;
+
+/// What a sampler needs to turn logits into probabilities: exp((x[i] - maximum) * scale) / sum.
+strata_log_sum strata_softmax_sum(const float *x, int64_t count, float scale);
+
+// MARK: Attention
+
+/// Keys and values of one sequence in all layers. Memory is reserved for `capacity` positions and taken from the
+/// system as positions are stored. The layout is private.
+typedef struct strata_kv strata_kv;
+
+/// - Returns: an empty cache, or NULL when a size is not positive or memory could not be had.
+strata_kv *STRATA_NULLABLE strata_kv_create(int32_t layers, int32_t kv_heads, int32_t head_dim, int32_t capacity);
+void strata_kv_destroy(strata_kv *STRATA_NULLABLE kv);
+int32_t strata_kv_capacity(const strata_kv *kv);
+/// Bytes that one position takes in all layers.
+size_t strata_kv_bytes_per_position(const strata_kv *kv);
+
+/// Stores keys and values [count, kv_heads * head_dim] (rotated already) of one layer at position...position+count-1.
+/// Positions beyond the capacity are dropped.
+void strata_kv_store(
+    strata_kv *kv, int32_t layer, int32_t position, int32_t count, const float *keys, int64_t k_stride,
+    const float *values, int64_t v_stride);
+
+/// Copies positions 0..<count of all layers. Both caches have the same layers, heads and head size.
+/// - Returns: false, copying nothing, when shapes differ or a capacity is exceeded.
+bool strata_kv_copy_prefix(strata_kv *destination, const strata_kv *source, int32_t count);
+
+/// Consecutive rows of a batch that belong to one sequence: its cache, and the position of the first row.
+typedef struct strata_span {
+  strata_kv *kv;
+  int32_t position;
+  int32_t count;
+} strata_span;
+
+/// Stores the keys and values [Σ count, kv_heads * head_dim] of a batch of spans in one layer.
+void strata_kv_store_spans(
+    strata_pool *STRATA_NULLABLE pool, const strata_span *spans, int64_t span_count, int32_t layer, const float *keys,
+    int64_t k_stride, const float *values, int64_t v_stride);
+
+/// Causal attention with grouped heads: each row of q [Σ count, heads * head_dim] attends to positions 0...its own of
+/// its span's cache, where the span's keys and values have been stored already. `heads` is a multiple of the cache's.
+/// out has q's shape. A span may be a prompt's chunk or a single new token; one call serves a mixed batch.
+void strata_attention(
+    strata_pool *STRATA_NULLABLE pool, float *out, int64_t out_stride, const float *q, int64_t q_stride, int32_t heads,
+    float scale, int32_t layer, const strata_span *spans, int64_t span_count);
+
+/// Attention without a mask inside each of `count` sequences that follow each other in the rows of q, k and v
+/// [Σ lengths, heads * head_dim] (encoders).
+void strata_attention_bidirectional(
+    strata_pool *STRATA_NULLABLE pool, float *out, int64_t out_stride, const float *q, const float *k, const float *v,
+    int64_t qkv_stride, int32_t heads, int32_t head_dim, float scale, const int32_t *lengths, int64_t count);
+
+// MARK: Vectors
+
+/// Dot product of two vectors.
+float strata_dot_f32(const float *a, const float *b, int64_t d);
+
+/// out[i] = query · rows[i], rows being row-major [n, d].
+void strata_dots_f32(const float *query, const float *rows, int64_t n, int64_t d, float *out);
+
+/// Squared Euclidean distance.
+float strata_l2_f32(const float *a, const float *b, int64_t d);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
