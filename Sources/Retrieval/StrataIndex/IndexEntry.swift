@@ -1,0 +1,58 @@
+// Owns what goes into the index and what comes out of a search. Knows nothing about how either is stored.
+import StrataCore
+
+/// One chunk as the index takes it.
+public struct IndexEntry: Sendable, Hashable {
+  /// The chunk's id in the store.
+  public var id: Int64
+  /// Path of its document, for searches within documents.
+  public var document: String
+  /// Document title and headings; searched together with `body`.
+  public var title: String
+  public var body: String
+  /// Normalized to length 1, so that a dot product is the cosine. Nil when nobody embedded the chunk.
+  public var vector: [Float]?
+  /// No readers means nobody.
+  public var readers: [Reader]
+
+  public init(
+    id: Int64, document: String, title: String = "", body: String, vector: [Float]? = nil, readers: [Reader]
+  ) {
+    self.id = id
+    self.document = document
+    self.title = title
+    self.body = body
+    self.vector = vector
+    self.readers = readers
+  }
+}
+
+/// A chunk that a search found. Scores compare only within one result list; higher is better.
+public struct ScoredChunk: Sendable, Hashable {
+  public var id: Int64
+  public var score: Float
+
+  public init(id: Int64, score: Float) {
+    self.id = id
+    self.score = score
+  }
+}
+
+/// The constants of BM25 in Lucene's form (Robertson and Zaragoza 2009, without the factor k1 + 1, which does not
+/// change any ranking).
+public struct BM25Parameters: Sendable, Hashable {
+  /// How slowly repetitions of a word saturate.
+  public var k1: Float
+  /// How much long chunks are penalized: 0 not at all, 1 in proportion.
+  public var b: Float
+  /// How many times an occurrence in the title counts, in frequency and in length.
+  public var titleWeight: Int
+
+  public init(k1: Float = 1.2, b: Float = 0.75, titleWeight: Int = 1) {
+    self.k1 = max(0, k1)
+    self.b = min(1, max(0, b))
+    self.titleWeight = max(0, titleWeight)
+  }
+
+  public static let `default` = BM25Parameters()
+}
