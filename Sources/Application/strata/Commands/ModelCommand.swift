@@ -1,0 +1,174 @@
+// Owns `strata model`: what is there, fetching it, measuring it.
+import ArgumentParser
+import Foundation
+import StrataCore
+import StrataModel
+
+struct ModelCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "model", abstract: "Fetch, list and measure models.",
+    subcommands: [ModelList.self, ModelPull.self, ModelShow.self, ModelBench.self, ModelPerplexity.self])
+}
+
+struct ModelList: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "Models that have names, and which of them are here.",
+    discussion: "Example: strata model list --json")
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    try await common.run {
+      let wiring = try Wiring()
+      let models = wiring.modelStore
+      if common.json {
+        Terminal.json([
+          "models": .array(
+            models.catalog.models.map { model in
+              [
+                "name": .string(model.name), "kind": .string(model.kind.rawValue), "bytes": .int(model.byteCount),
+                "license": .string(model.license), "present": .bool(models.isPresent(model)),
+                "summary": .string(model.summary),
+              ]
+            })
+        ])
+        return
+      }
+      for model in models.catalog.models {
+        let state = models.isPresent(model) ? "here" : "not fetched"
+        let name = model.name.padding(toLength: 29, withPad: " ", startingAt: 0)
+        let size = Terminal.formatted(bytes: model.byteCount).padding(toLength: 8, withPad: " ", startingAt: 0)
+        Terminal.out("\(Terminal.bold(name)) \(size) \(state)")
+        Terminal.out(Terminal.dim("  \(model.summary) (\(model.license))"))
+      }
+    }
+  }
+}
+
+struct ModelPull: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pull", abstract: "Fetch a model and check its SHA-256.",
+    discussion: "Example: strata model pull smollm2-135m-instruct")
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "Names from `strata model list`.") var names: [String]
+
+  func run() async throws {
+    try await common.run {
+      let models = try Wiring().modelStore
+      for name in names {
+        let model = try models.catalog.model(named: name)
+        try models.pull(model)
+        if !common.json { Terminal.out("\(model.name) is here: \(models.folder(of: model).path)") }
+      }
+      if common.json { Terminal.json(["pulled": .array(names.map(JSON.string))]) }
+    }
+  }
+}
+
+struct ModelShow: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "What a model file says about itself.",
+    discussion: "Example: strata model show file:model.gguf")
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "Catalog name, file:PATH or a .gguf path.") var model: String
+
+  func run() async throws {
+    try await common.run {
+      let (id, path) = try Wiring().modelStore.decoderPath(model)
+      let gguf = try GGUFFile(path: path)
+      let configuration = try DecoderConfiguration(gguf: gguf)
+      var types: [String: Int] = [:]
+      for tensor in gguf.tensors { types["\(tensor.type)", default: 0] += 1 }
+      let typeList = types.sorted { $0.value > $1.value }
+      let value: JSON = [
+        "id": .string(id), "path": .string(path), "architecture": .string("\(configuration.architecture)"),
+        "layers": .int(configuration.layerCount), "context_length": .int(configuration.contextLength),
+        "vocabulary": .int(configuration.vocabularySize), "tensors": .int(gguf.tensors.count),
+        "tensor_types": .object(JSONObject(typeList.map { ($0.key, .int($0.value)) })),
+      ]
+      if common.json { return Terminal.json(value) }
+      for (key, entry) in value.objectValue ?? [:] {
+        let label = key.replacing("_", with: " ").padding(toLength: 16, withPad: " ", startingAt: 0)
+        Terminal.out("\(Terminal.dim(label)) \(entry.stringValue ?? entry.text())")
+      }
+    }
+  }
+}
+
+struct ModelBench: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Measure prefill and decode speed.",
+    discussion: "Example: strata model bench smollm2-135m-instruct --prompt 512 --generate 64 --repeat 5")
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "Catalog name, file:PATH or a .gguf path.") var model: String
+  @Option(name: .long, help: "Threads (default: all processors).") var threads: Int?
+  @Option(name: .long, help: "Tokens of the prompt.") var prompt = 512
+  @Option(name: .long, help: "Tokens to generate.") var generate = 64
+  @Option(name: .customLong("repeat"), help: "Repetitions; the median is reported.") var repetitions = 5
+
+  func validate() throws {
+    guard prompt >= 1, generate >= 0, repetitions >= 1 else {
+      throw ValidationError("--prompt and --repeat are at least 1, --generate at least 0.")
+    }
+  }
+
+  func run() async throws {
+    try await common.run {
+      let (id, path) = try Wiring().modelStore.decoderPath(model)
+      let threadCount = threads ?? ProcessInfo.processInfo.activeProcessorCount
+      let loaded = try DecoderModel(gguf: GGUFFile(path: path), threads: threadCount)
+      let result = try ModelBenchmark.run(
+        model: loaded, promptTokens: prompt, generateTokens: generate, repetitions: repetitions)
+      if common.json {
+        return Terminal.json([
+          "model": .string(id), "threads": .int(threadCount), "prompt": .int(prompt), "generate": .int(generate),
+          "repeat": .int(repetitions),
+          "prefill_tokens_per_second": .double(result.prefillTokensPerSecond),
+          "decode_tokens_per_second": .double(result.decodeTokensPerSecond),
+        ])
+      }
+      Terminal.out("\(id), \(threadCount) threads, median of \(repetitions)")
+      Terminal.out("  prefill \(prompt) tokens   \(Terminal.formatted(result.prefillTokensPerSecond, digits: 1)) tokens/s")
+      Terminal.out("  decode  \(generate) tokens   \(Terminal.formatted(result.decodeTokensPerSecond, digits: 1)) tokens/s")
+    }
+  }
+}
+
+struct ModelPerplexity: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "perplexity", abstract: "Perplexity of a text, by llama.cpp's method.",
+    discussion: "Example: strata model perplexity smollm2-135m-instruct valid.txt --tokens 8192")
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "Catalog name, file:PATH or a .gguf path.") var model: String
+  @Argument(help: "A text file.", completion: .file()) var file: String
+  @Option(name: .long, help: "Tokens of the text to use.") var tokens = 8192
+  @Option(name: .long, help: "Tokens of one window.") var context = 512
+  @Option(name: .long, help: "Threads (default: all processors).") var threads: Int?
+
+  func run() async throws {
+    try await common.run {
+      let (id, path) = try Wiring().modelStore.decoderPath(model)
+      guard let data = FileManager.default.contents(atPath: file) else {
+        throw CommandError(CommandError.fileUnreadable, "\(file) cannot be read.")
+      }
+      let gguf = try GGUFFile(path: path)
+      let loaded = try DecoderModel(
+        gguf: gguf, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+      let tokenizer = try gguf.makeTokenizer()
+      let ids = tokenizer.encode(String(decoding: data, as: UTF8.self), addSpecial: true, parseSpecial: false)
+      let bar = ProgressBar("perplexity") { "\(Int($0)) tokens/s" }
+      let result = try Perplexity.measure(
+        model: loaded, tokens: Array(ids.prefix(tokens)), contextLength: context, bosID: tokenizer.addsBOS ? tokenizer.bosID : nil
+      ) { done, total in bar.update(done, of: total) }
+      bar.finish()
+      if common.json {
+        return Terminal.json([
+          "model": .string(id), "perplexity": .double(result.perplexity), "tokens": .int(result.tokenCount),
+          "scored": .int(result.scoredCount), "context": .int(context),
+        ])
+      }
+      Terminal.out(
+        "\(id): perplexity \(Terminal.formatted(result.perplexity, digits: 4)) "
+          + "over \(result.scoredCount) of \(result.tokenCount) tokens")
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// Owns the command's name, version and list of subcommands.
+import ArgumentParser
+import StrataCore
+
+@main
+struct Strata: AsyncParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "strata",
+    abstract: "Ask your own documents and get cited answers from a local model.",
+    discussion: """
+      Start here:
+        strata up Examples/handbook        fetch models, ingest, serve the page
+        strata ask "How many days of leave do I have?" --as mara
+      """,
+    version: version,
+    subcommands: [
+      Up.self, Serve.self, Ask.self, Chat.self, Ingest.self, Search.self, Generate.self, Embed.self, ModelCommand.self,
+      Eval.self, AgentCommand.self, Doctor.self,
+    ])
+}
+
+/// What every command understands.
+struct CommonOptions: ParsableArguments {
+  @Flag(name: .long, help: "Print one JSON value instead of text for people.")
+  var json = false
+
+  /// Runs `body`, prints its error as people or machines need it, and leaves with the documented exit code.
+  func run(_ body: () async throws -> Void) async throws {
+    do {
+      try await body()
+    } catch let error as ExitCode {
+      throw error
+    } catch {
+      throw ExitCode(Terminal.prints(error, json: json))
+    }
+  }
+}
+
+/// Which model runs, and on how many threads.
+struct ModelOptions: ParsableArguments {
+  @Option(name: .long, help: "Catalog name, file:PATH or a .gguf path (default: the catalog's).")
+  var model: String?
+
+  @Option(name: .long, help: "Threads for the model (default: all processors).")
+  var threads: Int?
+}
+
+/// Which documents, and for whom.
+struct CollectionOptions: ParsableArguments {
+  @Option(name: .long, help: "Name of the set of documents.")
+  var collection = "default"
+}

@@ -1,0 +1,190 @@
+// Owns the way from a request in messages to tokens and back to text, tool calls and log-probabilities.
+import Foundation
+import StrataCore
+import StrataModel
+import StrataSchema
+import Synchronization
+
+/// A ``LanguageModel`` that runs inside this process.
+public final class LocalModel: LanguageModel {
+  public let info: ModelInfo
+  package let tokenizer: any Tokenizer
+  private let engine: Engine
+  private let template: ChatTemplate?
+  private let grammars = GrammarCache()
+  private let now: @Sendable () -> Date
+
+  /// Loads a GGUF decoder with its tokenizer and chat template.
+  /// - Parameters:
+  ///   - id: the name that the API shows.
+  ///   - threads: threads of the forward pass.
+  /// - Throws: ``ModelError`` for a file that is damaged, unsupported or too big for memory.
+  public convenience init(id: String, path: String, threads: Int, limits: SchedulerLimits = SchedulerLimits()) throws {
+    let gguf = try GGUFFile(path: path)
+    try self.init(id: id, gguf: gguf, threads: threads, limits: limits)
+  }
+
+  package init(
+    id: String, gguf: GGUFFile, threads: Int, limits: SchedulerLimits = SchedulerLimits(),
+    now: @escaping @Sendable () -> Date = { Date() }, seeds: @escaping @Sendable () -> UInt64 = { .random(in: 0 ... .max) }
+  ) throws {
+    let tokenizer = try gguf.makeTokenizer()
+    let model = try DecoderModel(gguf: gguf, threads: threads)
+    let vocabulary = TokenVocabulary(
+      tokens: (0..<model.configuration.vocabularySize).map { id in
+        id < tokenizer.vocabularySize && !tokenizer.isSpecial(Int32(id)) ? tokenizer.bytes(of: Int32(id)) : []
+      }, endOfGeneration: tokenizer.endOfGenerationIDs)
+    self.tokenizer = tokenizer
+    self.now = now
+    template = try gguf.metadata["tokenizer.chat_template"]?.stringValue.map { try ChatTemplate($0) }
+    info = ModelInfo(
+      id: id, contextLength: min(model.configuration.contextLength, limits.cacheTokens),
+      architecture: "\(model.configuration.architecture)", parameterCount: model.configuration.parameterCount)
+    engine = Engine(model: model, tokenizer: tokenizer, vocabulary: vocabulary, limits: limits, seeds: seeds)
+  }
+
+  /// What the engine is doing now.
+  public var status: EngineStatus { engine.status }
+
+  /// Ends the engine; running generations end with an error.
+  public func stop() { engine.stop() }
+
+  public func countTokens(_ input: GenerationRequest.Input, tools: [ToolDefinition]) async throws -> Int {
+    try encode(input, tools: tools).count
+  }
+
+  public func generate(_ request: GenerationRequest) -> AsyncThrowingStream<GenerationEvent, any Error> {
+    AsyncThrowingStream { continuation in
+      // The stream's consumer owns this task: it ends when the stream does.
+      let task = Task {
+        do {
+          try await self.run(request) { continuation.yield($0) }
+          continuation.finish()
+        } catch {
+          continuation.finish(throwing: error)
+        }
+      }
+      continuation.onTermination = { _ in task.cancel() }
+    }
+  }
+
+  // MARK: Text to tokens
+
+  /// The exact prompt that `input` becomes.
+  package func prompt(_ input: GenerationRequest.Input, tools: [ToolDefinition]) throws -> String {
+    switch input {
+    case .prompt(let text): return text
+    case .messages(let messages):
+      guard let template else {
+        return messages.map { "\($0.role.rawValue): \($0.content)\n" }.joined() + "assistant: "
+      }
+      let shown = ToolPrompt.messages(messages, tools: tools, templateRendersTools: template.source.contains("tools"))
+      return try template.render(
+        messages: shown, tools: tools, addGenerationPrompt: true, bosToken: text(of: tokenizer.bosID),
+        eosToken: text(of: tokenizer.eosID), variables: [:], now: now())
+    }
+  }
+
+  private func text(of id: Int32?) -> String {
+    id.map { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) } ?? ""
+  }
+
+  private func encode(_ input: GenerationRequest.Input, tools: [ToolDefinition]) throws -> [Int32] {
+    let text = try prompt(input, tools: tools)
+    switch input {
+    case .prompt: return tokenizer.encode(text, addSpecial: true, parseSpecial: true)
+    case .messages:
+      // Templates write the beginning-of-sequence token themselves when the model wants one.
+      return tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+    }
+  }
+
+  private func engineRequest(_ request: GenerationRequest, forced: ForcedCall?) throws -> EngineRequest {
+    try Self.validate(request)
+    let tokens = try encode(request.input, tools: request.tools)
+    let room = info.contextLength - tokens.count
+    guard !tokens.isEmpty, room > 0 else {
+      throw ServingError(
+        ServingError.contextLengthExceeded,
+        "The prompt has \(tokens.count) tokens; \(info.id) takes at most \(info.contextLength) with the answer.",
+        remedy: "Shorten the messages or choose a model with a longer context.")
+    }
+    let grammar: Grammar? =
+      switch (forced, request.output) {
+      case (let forced?, _): try grammars.grammar(for: .jsonSchema(forced.schema))
+      case (nil, .text): nil
+      case (nil, let output): try grammars.grammar(for: output)
+      }
+    let limit = request.maxTokens ?? Self.defaultMaxTokens
+    return EngineRequest(
+      tokens: tokens, sampling: request.sampling, topLogprobs: request.topLogprobs, maxNewTokens: min(limit, room),
+      stopTokens: tokenizer.endOfGenerationIDs, grammar: grammar, tenant: request.tenant)
+  }
+
+  /// Without `maxTokens` a request would reserve the whole context; answers are rarely longer than this.
+  private static let defaultMaxTokens = 1024
+
+  private static func validate(_ request: GenerationRequest) throws {
+    func require(_ condition: Bool, _ message: String) throws {
+      guard condition else { throw ServingError(ServingError.invalidParameter, message) }
+    }
+    let sampling = request.sampling
+    try require(sampling.temperature >= 0 && sampling.temperature <= 100, "temperature must lie in 0...100.")
+    try require(sampling.topP > 0 && sampling.topP <= 1, "top_p must lie in (0, 1].")
+    try require(sampling.minP >= 0 && sampling.minP <= 1, "min_p must lie in 0...1.")
+    try require(sampling.topK >= 0, "top_k must not be negative.")
+    try require(sampling.repetitionPenalty > 0, "repetition_penalty must be positive.")
+    try require(request.maxTokens ?? 1 >= 1, "max_tokens must be at least 1.")
+    try require((0...64).contains(request.topLogprobs ?? 0), "top_logprobs must lie in 0...64.")
+  }
+
+  // MARK: Tokens to text
+
+  private func run(_ request: GenerationRequest, emit: (GenerationEvent) -> Void) async throws {
+    let forced = ForcedCall(request)
+    let engineRequest = try engineRequest(request, forced: forced)
+    let start = ContinuousClock.now
+    var output = OutputAssembler(
+      tokenizer: tokenizer, stop: request.stop, tools: forced == nil && request.toolChoice != .none ? request.tools : [],
+      holdsAll: forced != nil)
+    var completionTokens = 0
+    for try await event in engine.submit(engineRequest) {
+      switch event {
+      case .token(let token):
+        completionTokens += 1
+        for event in output.push(token, wantsLogprobs: request.topLogprobs != nil) { emit(event) }
+        if output.isStopped {
+          // Leaving the loop cancels the sequence in the engine.
+          let usage = Usage(promptTokens: engineRequest.tokens.count, completionTokens: completionTokens)
+          let timings = GenerationTimings(decode: start.duration(to: .now))
+          emit(.finished(.stop, usage, timings))
+          return
+        }
+      case .finished(let reason, let usage, let timings):
+        let end = output.finish(forced: forced)
+        for event in end.events { emit(event) }
+        emit(.finished(end.hasCalls ? .toolCalls : reason, usage, timings))
+      }
+    }
+  }
+}
+
+/// Compiled grammars by schema, most recent last.
+private final class GrammarCache: Sendable {
+  private let entries = Mutex<[(output: OutputConstraint, grammar: Grammar)]>([])
+  private static let limit = 32
+
+  func grammar(for output: OutputConstraint) throws -> Grammar {
+    if let known = entries.withLock({ $0.first { $0.output == output }?.grammar }) { return known }
+    let grammar: Grammar =
+      switch output {
+      case .text, .jsonObject: Grammar.jsonObject
+      case .jsonSchema(let schema): try Grammar(schema: schema)
+      }
+    entries.withLock { entries in
+      entries.append((output, grammar))
+      if entries.count > Self.limit { entries.removeFirst() }
+    }
+    return grammar
+  }
+}
