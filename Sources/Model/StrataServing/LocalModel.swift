@@ -17,19 +17,20 @@ public final class LocalModel: LanguageModel {
   /// Loads a GGUF decoder with its tokenizer and chat template.
   /// - Parameters:
   ///   - id: the name that the API shows.
-  ///   - threads: threads of the forward pass.
+  ///   - pool: threads of the forward pass, shared with other models that run in turn.
   /// - Throws: ``ModelError`` for a file that is damaged, unsupported or too big for memory.
-  public convenience init(id: String, path: String, threads: Int, limits: SchedulerLimits = SchedulerLimits()) throws {
-    let gguf = try GGUFFile(path: path)
-    try self.init(id: id, gguf: gguf, threads: threads, limits: limits)
+  public convenience init(id: String, path: String, pool: ComputePool, limits: SchedulerLimits = SchedulerLimits())
+    throws
+  {
+    try self.init(id: id, gguf: GGUFFile(path: path), pool: pool, limits: limits)
   }
 
   package init(
-    id: String, gguf: GGUFFile, threads: Int, limits: SchedulerLimits = SchedulerLimits(),
+    id: String, gguf: GGUFFile, pool: ComputePool, limits: SchedulerLimits = SchedulerLimits(),
     now: @escaping @Sendable () -> Date = { Date() }, seeds: @escaping @Sendable () -> UInt64 = { .random(in: 0 ... .max) }
   ) throws {
     let tokenizer = try gguf.makeTokenizer()
-    let model = try DecoderModel(gguf: gguf, threads: threads)
+    let model = try DecoderModel(gguf: gguf, pool: pool)
     let vocabulary = TokenVocabulary(
       tokens: (0..<model.configuration.vocabularySize).map { id in
         id < tokenizer.vocabularySize && !tokenizer.isSpecial(Int32(id)) ? tokenizer.bytes(of: Int32(id)) : []

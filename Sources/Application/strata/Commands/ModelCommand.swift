@@ -115,20 +115,19 @@ struct ModelBench: AsyncParsableCommand {
     try await common.run {
       let (id, path) = try Wiring().modelStore.decoderPath(model)
       let threadCount = threads ?? ProcessInfo.processInfo.activeProcessorCount
-      let loaded = try DecoderModel(gguf: GGUFFile(path: path), threads: threadCount)
+      let loaded = try DecoderModel(path: path, threads: threadCount)
       let result = try ModelBenchmark.run(
-        model: loaded, promptTokens: prompt, generateTokens: generate, repetitions: repetitions)
+        loaded, promptLength: prompt, generationLength: generate, repeats: repetitions)
       if common.json {
-        return Terminal.json([
-          "model": .string(id), "threads": .int(threadCount), "prompt": .int(prompt), "generate": .int(generate),
-          "repeat": .int(repetitions),
-          "prefill_tokens_per_second": .double(result.prefillTokensPerSecond),
-          "decode_tokens_per_second": .double(result.decodeTokensPerSecond),
-        ])
+        var value = result.json.objectValue ?? [:]
+        value["model"] = .string(id)
+        return Terminal.json(.object(value))
       }
-      Terminal.out("\(id), \(threadCount) threads, median of \(repetitions)")
-      Terminal.out("  prefill \(prompt) tokens   \(Terminal.formatted(result.prefillTokensPerSecond, digits: 1)) tokens/s")
-      Terminal.out("  decode  \(generate) tokens   \(Terminal.formatted(result.decodeTokensPerSecond, digits: 1)) tokens/s")
+      let prefill = Terminal.formatted(result.prefillTokensPerSecond, digits: 1)
+      let decode = Terminal.formatted(result.decodeTokensPerSecond, digits: 1)
+      Terminal.out("\(id), \(threadCount) threads, \(result.instructionSet), median of \(repetitions)")
+      Terminal.out("  prefill \(prompt) tokens   \(prefill) tokens/s")
+      Terminal.out("  decode  \(generate) tokens   \(decode) tokens/s")
     }
   }
 }
@@ -150,25 +149,26 @@ struct ModelPerplexity: AsyncParsableCommand {
       guard let data = FileManager.default.contents(atPath: file) else {
         throw CommandError(CommandError.fileUnreadable, "\(file) cannot be read.")
       }
-      let gguf = try GGUFFile(path: path)
-      let loaded = try DecoderModel(
-        gguf: gguf, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
-      let tokenizer = try gguf.makeTokenizer()
+      let threadCount = threads ?? ProcessInfo.processInfo.activeProcessorCount
+      let loaded = try DecoderModel(path: path, threads: threadCount)
+      let tokenizer = try loaded.file.makeTokenizer()
       let ids = tokenizer.encode(String(decoding: data, as: UTF8.self), addSpecial: true, parseSpecial: false)
       let bar = ProgressBar("perplexity") { "\(Int($0)) tokens/s" }
       let result = try Perplexity.measure(
-        model: loaded, tokens: Array(ids.prefix(tokens)), contextLength: context, bosID: tokenizer.addsBOS ? tokenizer.bosID : nil
-      ) { done, total in bar.update(done, of: total) }
+        loaded, tokens: Array(ids.prefix(tokens)), contextLength: context,
+        bos: tokenizer.addsBOS ? tokenizer.bosID : nil
+      ) { done, total, _ in bar.update(done, of: total) }
       bar.finish()
       if common.json {
         return Terminal.json([
-          "model": .string(id), "perplexity": .double(result.perplexity), "tokens": .int(result.tokenCount),
-          "scored": .int(result.scoredCount), "context": .int(context),
+          "model": .string(id), "perplexity": .double(result.perplexity),
+          "standard_error": .double(result.standardError), "tokens": .int(result.tokenCount),
+          "scored_tokens": .int(result.scoredTokenCount), "context": .int(context),
         ])
       }
-      Terminal.out(
-        "\(id): perplexity \(Terminal.formatted(result.perplexity, digits: 4)) "
-          + "over \(result.scoredCount) of \(result.tokenCount) tokens")
+      let value = Terminal.formatted(result.perplexity, digits: 4)
+      let error = Terminal.formatted(result.standardError, digits: 4)
+      Terminal.out("\(id): perplexity \(value) ± \(error), \(result.scoredTokenCount) of \(result.tokenCount) tokens scored")
     }
   }
 }

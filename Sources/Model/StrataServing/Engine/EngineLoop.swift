@@ -29,6 +29,7 @@ final class EngineLoop {
   private var prefixes: PrefixCache
   private var sequences: [UInt64: Sequence] = [:]
   private var mask: TokenMask
+  private let logits = LogitsBuffer()
 
   init(
     model: DecoderModel, tokenizer: any Tokenizer, vocabulary: TokenVocabulary, limits: SchedulerLimits, inbox: Inbox,
@@ -118,11 +119,9 @@ final class EngineLoop {
       planned.append(item)
     }
     do {
-      let logits = try model.forward(slices)
-      var row = 0
-      for item in planned where item.isLast {
-        logits.withRow(row) { advance(item.id, logits: $0) }
-        row += 1
+      try model.forward(slices, into: logits)
+      for (index, item) in planned.enumerated() where item.isLast {
+        logits.withRow(logits.rows(ofSlice: index).lowerBound) { advance(item.id, logits: $0) }
       }
       inbox.status.withLock { $0.steps += 1 }
     } catch {
