@@ -1,0 +1,88 @@
+// Owns loading a decoder and its public face. Knows nothing about tokens' text, sampling or scheduling.
+import StrataCore
+import Synchronization
+
+/// A decoder-only transformer, loaded and immutable.
+///
+/// Forward passes from several threads take turns: one pass already uses all threads of the pool.
+public final class DecoderModel: Sendable {
+  public let configuration: DecoderConfiguration
+  /// The file that the weights came from; its metadata hold the tokenizer and the chat template.
+  public let file: GGUFFile
+  public let pool: ComputePool
+  let weights: DecoderWeights
+  private let workspace: Mutex<DecoderWorkspace>
+
+  /// Loads the weights of an opened file.
+  /// - Throws: ``ModelError``: `unsupported_architecture`, `metadata_missing`, `metadata_invalid`, `tensor_missing`,
+  ///   `tensor_shape`, or `out_of_memory` (before anything is loaded).
+  public init(gguf file: GGUFFile, pool: ComputePool) throws(ModelError) {
+    let configuration = try DecoderConfiguration(gguf: file)
+    let weightBytes = file.tensors.reduce(0) { $0 + $1.byteCount }
+    // Repacked weights take up to an eighth more than in the file; the rest is workspace and the first cache.
+    try SystemMemory.require(weightBytes + weightBytes / 8 + 64 << 20, for: "The model")
+    file.storage.willReadAll()
+    self.configuration = configuration
+    self.file = file
+    self.pool = pool
+    weights = try DecoderWeights(gguf: file, configuration: configuration, pool: pool)
+    workspace = Mutex(DecoderWorkspace(configuration: configuration, ropeFactors: weights.ropeFactors))
+  }
+
+  /// Opens and loads the file at `path`, with threads of its own.
+  public convenience init(path: String, threads: Int) throws(ModelError) {
+    try self.init(gguf: GGUFFile(path: path), pool: ComputePool(threads: threads))
+  }
+
+  /// An empty cache for one sequence of at most `capacity` tokens.
+  /// - Throws: ``ModelError`` `context_overflow` when `capacity` exceeds the model's context, or `out_of_memory`.
+  public func makeCache(capacity: Int) throws(ModelError) -> KVCache {
+    try KVCache(configuration: configuration, capacity: capacity)
+  }
+
+  /// Rows that one step may have in all its slices together.
+  public static let mostRowsPerStep = 16_384
+
+  /// Runs one step over several sequences: each slice's tokens are appended to its cache, and the rows that want them
+  /// get logits. Linear layers run over the rows of all slices together, attention runs per slice.
+  /// - Throws: ``ModelError`` `token_out_of_range`, `context_overflow`, or `invalid_argument` (no tokens, or one cache
+  ///   in two slices); then nothing has been computed and no cache has changed.
+  /// - Complexity: O(rows · parameters + rows · positions).
+  public func forward(_ batch: [BatchSlice], into logits: LogitsBuffer) throws(ModelError) {
+    try check(batch)
+    workspace.withLock { workspace in
+      workspace.run(batch, model: self, logits: logits)
+    }
+    for slice in batch { slice.cache.count += slice.tokens.count }
+  }
+
+  private func check(_ batch: [BatchSlice]) throws(ModelError) {
+    var caches = Set<ObjectIdentifier>()
+    var rowCount = 0
+    for slice in batch {
+      guard !slice.tokens.isEmpty, caches.insert(ObjectIdentifier(slice.cache)).inserted else {
+        throw ModelError(
+          ModelError.invalidArgument, "A slice of the batch has no tokens, or its cache is in the batch twice.",
+          remedy: "Give each sequence one slice with at least one token.")
+      }
+      guard slice.tokens.count <= slice.cache.capacity - slice.cache.count else {
+        throw ModelError(
+          ModelError.contextOverflow,
+          "\(slice.tokens.count) more tokens do not fit: \(slice.cache.count) of \(slice.cache.capacity) positions "
+            + "are in use.",
+          remedy: "Shorten the prompt, lower the number of tokens to generate or make a larger cache.")
+      }
+      if let token = slice.tokens.first(where: { $0 < 0 || $0 >= configuration.vocabularySize }) {
+        throw ModelError(
+          ModelError.tokenOutOfRange, "The token \(token) is none of the model's \(configuration.vocabularySize).",
+          remedy: "Encode the text with the tokenizer of this model.")
+      }
+      rowCount += slice.tokens.count
+    }
+    guard rowCount <= Self.mostRowsPerStep else {
+      throw ModelError(
+        ModelError.invalidArgument, "A step of \(rowCount) tokens is too large; \(Self.mostRowsPerStep) are allowed.",
+        remedy: "Split the prompt into chunks.")
+    }
+  }
+}
