@@ -46,21 +46,17 @@ static float strata_load_half(const uint8_t *bytes) { return strata_half_to_floa
 
 // MARK: Decoding
 
-// Blocks of 32 with nibbles: the low nibbles are values 0...15, the high ones 16...31.
-static void strata_decode_q4(const uint8_t *block, float *dst, float scale, float offset, const uint8_t *nibbles) {
-  (void)block;
+// Legacy formats are blocks of 32 with nibbles: the low halves are columns 0...15, the high ones 16...31, and for 5
+// bits a word holds the fifth bits in column order.
+static void strata_codes_from_nibbles(const uint8_t *nibbles, uint8_t *codes) {
   for (int i = 0; i < 16; i++) {
-    dst[i] = (float)(nibbles[i] & 15) * scale + offset;
-    dst[i + 16] = (float)(nibbles[i] >> 4) * scale + offset;
+    codes[i] = nibbles[i] & 15;
+    codes[i + 16] = nibbles[i] >> 4;
   }
 }
 
-static void strata_decode_q5(const uint8_t *high, const uint8_t *nibbles, float *dst, float scale, float offset) {
-  uint32_t bits = (uint32_t)high[0] | (uint32_t)high[1] << 8 | (uint32_t)high[2] << 16 | (uint32_t)high[3] << 24;
-  for (int i = 0; i < 16; i++) {
-    dst[i] = (float)((nibbles[i] & 15) | (bits >> i & 1) << 4) * scale + offset;
-    dst[i + 16] = (float)(nibbles[i] >> 4 | (bits >> (i + 16) & 1) << 4) * scale + offset;
-  }
+static void strata_codes_add_fifth(const uint8_t *high, uint8_t *codes) {
+  for (int i = 0; i < 32; i++) codes[i] |= (uint8_t)((high[i / 8] >> (i % 8) & 1) << 4);
 }
 
 // Scale and minimum `index` (0...7) of a Q4_K or Q5_K block: 6 bits each, the last four spread over three fields.
@@ -74,61 +70,88 @@ static void strata_k_scale(const uint8_t *packed, int index, int *scale, int *mi
   }
 }
 
-static void strata_decode_q45_k(const uint8_t *block, float *dst, bool five) {
-  float d = strata_load_half(block), dmin = strata_load_half(block + 2);
-  const uint8_t *high = block + 16, *nibbles = five ? block + 48 : block + 16;
-  for (int sub = 0; sub < 8; sub++) {
-    int scale, minimum;
-    strata_k_scale(block + 4, sub, &scale, &minimum);
-    float a = d * (float)scale, b = -dmin * (float)minimum;
-    const uint8_t *source = nibbles + sub / 2 * 32;
-    for (int i = 0; i < 32; i++) {
-      int code = sub % 2 ? source[i] >> 4 : source[i] & 15;
-      if (five) code |= (high[i] >> sub & 1) << 4;
-      dst[sub * 32 + i] = (float)code * a + b;
-    }
-  }
-}
-
-static void strata_decode_q6_k(const uint8_t *block, float *dst) {
-  float d = strata_load_half(block + 208);
-  const int8_t *scales = (const int8_t *)block + 192;
-  for (int i = 0; i < 256; i++) {
-    int half = i / 128, within = i % 128, quarter = within / 32, lane = within % 32;
-    uint8_t low = block[half * 64 + quarter % 2 * 32 + lane];
-    uint8_t high = block[128 + half * 32 + lane];
-    int code = (quarter / 2 ? low >> 4 : low & 15) | (high >> (2 * quarter) & 3) << 4;
-    dst[i] = d * (float)scales[i / 16] * (float)(code - 32);
-  }
-}
-
-static void strata_decode_block(strata_type type, const uint8_t *block, float *dst) {
+void strata_block_scales(strata_type type, const uint8_t *row, int64_t block, float *scale, float *second) {
+  *second = 0;
   switch (type) {
-    case STRATA_TYPE_Q4_0: {
-      float d = strata_load_half(block);
-      strata_decode_q4(block, dst, d, -8 * d, block + 2);
-      return;
-    }
+    case STRATA_TYPE_Q4_0: *scale = strata_load_half(row + block * 18); return;
+    case STRATA_TYPE_Q5_0: *scale = strata_load_half(row + block * 22); return;
+    case STRATA_TYPE_Q8_0: *scale = strata_load_half(row + block * 34); return;
     case STRATA_TYPE_Q4_1:
-      strata_decode_q4(block, dst, strata_load_half(block), strata_load_half(block + 2), block + 4);
-      return;
-    case STRATA_TYPE_Q5_0: {
-      float d = strata_load_half(block);
-      strata_decode_q5(block + 2, block + 6, dst, d, -16 * d);
+    case STRATA_TYPE_Q5_1: {
+      const uint8_t *bytes = row + block * (type == STRATA_TYPE_Q4_1 ? 20 : 24);
+      *scale = strata_load_half(bytes);
+      *second = strata_load_half(bytes + 2);
       return;
     }
+    case STRATA_TYPE_Q4_K:
+    case STRATA_TYPE_Q5_K: {
+      const uint8_t *bytes = row + block / 8 * (type == STRATA_TYPE_Q4_K ? 144 : 176);
+      int a, b;
+      strata_k_scale(bytes + 4, (int)(block % 8), &a, &b);
+      *scale = strata_load_half(bytes) * (float)a;
+      *second = -strata_load_half(bytes + 2) * (float)b;
+      return;
+    }
+    case STRATA_TYPE_Q6_K: {
+      const uint8_t *bytes = row + block / 8 * 210;
+      const int8_t *scales = (const int8_t *)bytes + 192 + block % 8 * 2;
+      float d = strata_load_half(bytes + 208);
+      *scale = d * (float)scales[0];
+      *second = d * (float)scales[1];
+      return;
+    }
+    default: *scale = 0; return;
+  }
+}
+
+static void strata_codes_k(const uint8_t *super, int sub, bool five, uint8_t *codes) {
+  const uint8_t *high = super + 16, *nibbles = super + (five ? 48 : 16) + sub / 2 * 32;
+  int shift = sub % 2 * 4;
+  for (int i = 0; i < 32; i++) codes[i] = nibbles[i] >> shift & 15;
+  for (int i = 0; five && i < 32; i++) codes[i] |= (uint8_t)((high[i] >> sub & 1) << 4);
+}
+
+// Q6_K: each half of 128 columns has 64 bytes of nibbles and 32 bytes of bit pairs; quarter q of 32 columns takes
+// nibble q / 2 of bytes 32 * (q % 2)... and bit pair q.
+static void strata_codes_6k(const uint8_t *super, int sub, uint8_t *codes) {
+  int half = sub / 4, quarter = sub % 4;
+  const uint8_t *low = super + half * 64 + quarter % 2 * 32, *high = super + 128 + half * 32;
+  for (int i = 0; i < 32; i++) {
+    codes[i] = (uint8_t)((low[i] >> (quarter / 2 * 4) & 15) | (high[i] >> (2 * quarter) & 3) << 4);
+  }
+}
+
+void strata_block_decode(strata_type type, const uint8_t *row, int64_t block, strata_block_codes *out) {
+  strata_block_scales(type, row, block, &out->scale, &out->second);
+  int sub = (int)(block % 8);
+  switch (type) {
+    case STRATA_TYPE_Q4_0: strata_codes_from_nibbles(row + block * 18 + 2, out->codes); return;
+    case STRATA_TYPE_Q4_1: strata_codes_from_nibbles(row + block * 20 + 4, out->codes); return;
+    case STRATA_TYPE_Q5_0:
+      strata_codes_from_nibbles(row + block * 22 + 6, out->codes);
+      strata_codes_add_fifth(row + block * 22 + 2, out->codes);
+      return;
     case STRATA_TYPE_Q5_1:
-      strata_decode_q5(block + 4, block + 8, dst, strata_load_half(block), strata_load_half(block + 2));
+      strata_codes_from_nibbles(row + block * 24 + 8, out->codes);
+      strata_codes_add_fifth(row + block * 24 + 4, out->codes);
       return;
-    case STRATA_TYPE_Q8_0: {
-      float d = strata_load_half(block);
-      for (int i = 0; i < 32; i++) dst[i] = d * (float)(int8_t)block[2 + i];
+    case STRATA_TYPE_Q8_0:
+      for (int i = 0; i < 32; i++) out->codes[i] = row[block * 34 + 2 + i] ^ 0x80;
       return;
-    }
-    case STRATA_TYPE_Q4_K: strata_decode_q45_k(block, dst, false); return;
-    case STRATA_TYPE_Q5_K: strata_decode_q45_k(block, dst, true); return;
-    case STRATA_TYPE_Q6_K: strata_decode_q6_k(block, dst); return;
+    case STRATA_TYPE_Q4_K: strata_codes_k(row + block / 8 * 144, sub, false, out->codes); return;
+    case STRATA_TYPE_Q5_K: strata_codes_k(row + block / 8 * 176, sub, true, out->codes); return;
+    case STRATA_TYPE_Q6_K: strata_codes_6k(row + block / 8 * 210, sub, out->codes); return;
     default: return;
+  }
+}
+
+static int strata_code_offset(strata_type type) {
+  switch (type) {
+    case STRATA_TYPE_Q4_0: return 8;
+    case STRATA_TYPE_Q5_0: return 16;
+    case STRATA_TYPE_Q6_K: return 32;
+    case STRATA_TYPE_Q8_0: return 128;
+    default: return 0;
   }
 }
 
@@ -146,8 +169,15 @@ int32_t strata_dequantize(strata_type type, const void *src, float *dst, size_t 
       return 0;
     default: break;
   }
-  for (size_t block = 0; block < count / format.values; block++) {
-    strata_decode_block(type, bytes + block * format.bytes, dst + block * format.values);
+  int offset = strata_code_offset(type);
+  for (size_t block = 0; block < count / 32; block++) {
+    strata_block_codes codes;
+    strata_block_decode(type, bytes, (int64_t)block, &codes);
+    float first = codes.scale, last = type == STRATA_TYPE_Q6_K ? codes.second : codes.scale;
+    float minimum = type == STRATA_TYPE_Q6_K ? 0 : codes.second;
+    float *values = dst + block * 32;
+    for (int i = 0; i < 16; i++) values[i] = first * (float)(codes.codes[i] - offset) + minimum;
+    for (int i = 16; i < 32; i++) values[i] = last * (float)(codes.codes[i] - offset) + minimum;
   }
   return 0;
 }

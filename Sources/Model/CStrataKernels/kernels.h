@@ -66,10 +66,26 @@ static inline uint16_t strata_float_to_bf16(float value) {
   return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+// MARK: Formats
+
+/// One block of 32 columns of a row: value = scale * (code - offset) + second, where the format has minimums;
+/// for Q6_K `scale` is of columns 0...15 and `second` the scale of columns 16...31; otherwise `second` is 0. The
+/// offset is 2^(bits - 1) for formats without minimum, else 0.
+typedef struct strata_block_codes {
+  uint8_t codes[32];
+  float scale, second;
+} strata_block_codes;
+
+/// Reads columns 32 * block ..< 32 * block + 32 of a row of any quantized format.
+void strata_block_decode(strata_type type, const uint8_t *row, int64_t block, strata_block_codes *out);
+/// The scales of the same alone.
+void strata_block_scales(strata_type type, const uint8_t *row, int64_t block, float *scale, float *second);
+
 // MARK: Threads
 
-/// Waits for this caller's turn on the pool, so that scratch memory is its own until `strata_pool_leave`.
-void strata_pool_enter(strata_pool *pool);
+/// Waits for this caller's turn on the pool, so that scratch memory is its own until `strata_pool_leave`. For a NULL
+/// pool it makes one of this thread alone, which leaving ends; NULL when memory could not be had.
+strata_pool *strata_pool_enter(strata_pool *pool);
 void strata_pool_leave(strata_pool *pool);
 
 typedef void (*strata_body)(void *context, int64_t first, int64_t last);

@@ -1,80 +1,190 @@
-// Weight matrices and their products.
-#include "kernels.h"
+// Weight matrices: repacking from file formats into panels (matrix.h tells the layout).
+#include "matrix.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct strata_matrix {
-  strata_type type;
-  int64_t rows, cols;
-  size_t row_bytes, bytes;
-  uint8_t *data;
-};
+static bool strata_flavor_of(strata_type type, strata_flavor *flavor) {
+  switch (type) {
+    case STRATA_TYPE_Q4_0: *flavor = STRATA_FLAVOR_4; return true;
+    case STRATA_TYPE_Q4_1:
+    case STRATA_TYPE_Q4_K: *flavor = STRATA_FLAVOR_4_MIN; return true;
+    case STRATA_TYPE_Q5_0: *flavor = STRATA_FLAVOR_5; return true;
+    case STRATA_TYPE_Q5_1:
+    case STRATA_TYPE_Q5_K: *flavor = STRATA_FLAVOR_5_MIN; return true;
+    case STRATA_TYPE_Q6_K: *flavor = STRATA_FLAVOR_6; return true;
+    case STRATA_TYPE_Q8_0: *flavor = STRATA_FLAVOR_8; return true;
+    case STRATA_TYPE_F32: *flavor = STRATA_FLAVOR_F32; return true;
+    case STRATA_TYPE_F16: *flavor = STRATA_FLAVOR_F16; return true;
+    case STRATA_TYPE_BF16: *flavor = STRATA_FLAVOR_BF16; return true;
+  }
+  return false;
+}
+
+// MARK: Packing
+
+typedef struct strata_packing {
+  strata_matrix *matrix;
+  const uint8_t *source;
+  size_t row_bytes;
+} strata_packing;
+
+// The scales of K formats are products of a half and a small integer. They are stored as halves relative to a power
+// of two per row that puts the largest near 2^14, so that 11 bits of precision are kept over 28 binades.
+static float strata_row_factor(float largest) {
+  if (!(largest > 0) || isinf(largest)) return 1;
+  int exponent;
+  (void)frexpf(largest, &exponent);
+  return ldexpf(1, exponent - 14);
+}
+
+static void strata_pack_cell(strata_flavor flavor, const strata_block_codes rows[STRATA_PANEL],
+                             const float inverse_factors[STRATA_PANEL], uint8_t *cell) {
+  int bits = strata_flavor_bits(flavor);
+  if (bits == 8) {
+    for (int g = 0; g < STRATA_GROUPS; g++) {
+      for (int row = 0; row < STRATA_PANEL; row++) memcpy(cell + g * 64 + row * 4, rows[row].codes + 4 * g, 4);
+    }
+  } else {
+    for (int row = 0; row < STRATA_PANEL; row++) {
+      const uint8_t *codes = rows[row].codes;
+      uint8_t nibbles[16];
+      for (int i = 0; i < 16; i++) nibbles[i] = (uint8_t)((codes[i] & 15) | codes[i + 16] << 4);
+      for (int j = 0; j < 4; j++) memcpy(cell + j * 64 + row * 4, nibbles + 4 * j, 4);
+      if (bits == 5) {
+        uint8_t high[4] = {0};
+        for (int g = 0; g < STRATA_GROUPS; g++) {
+          for (int i = 0; i < 4; i++) high[i] |= (uint8_t)((codes[4 * g + i] >> 4) << g);
+        }
+        memcpy(cell + 256 + row * 4, high, 4);
+      } else if (bits == 6) {
+        uint8_t high[8] = {0};
+        for (int g = 0; g < STRATA_GROUPS; g++) {
+          for (int i = 0; i < 4; i++) high[g / 4 * 4 + i] |= (uint8_t)((codes[4 * g + i] >> 4) << (2 * (g % 4)));
+        }
+        memcpy(cell + 256 + row * 4, high, 4);
+        memcpy(cell + 320 + row * 4, high + 4, 4);
+      }
+    }
+  }
+  uint16_t *scales = (uint16_t *)(void *)(cell + strata_flavor_scales_at(flavor));
+  for (int row = 0; row < STRATA_PANEL; row++) {
+    float inverse = inverse_factors[row];
+    scales[row] = strata_float_to_half(rows[row].scale * inverse);
+    if (flavor == STRATA_FLAVOR_6) scales[row + 16] = strata_float_to_half(rows[row].second * inverse);
+    if (strata_flavor_has_min(flavor)) scales[row + 16] = strata_float_to_half(rows[row].second * inverse);
+  }
+}
+
+static void strata_panel_factors(const strata_packing *packing, int64_t panel, float *factors, float *inverses) {
+  const strata_matrix *matrix = packing->matrix;
+  for (int lane = 0; lane < STRATA_PANEL; lane++) {
+    int64_t row = panel * STRATA_PANEL + lane;
+    float largest = 0;
+    for (int64_t block = 0; row < matrix->rows && block < matrix->blocks; block++) {
+      float scale, second;
+      strata_block_scales(matrix->type, packing->source + (size_t)row * packing->row_bytes, block, &scale, &second);
+      largest = fmaxf(largest, fmaxf(fabsf(scale), fabsf(second)));
+    }
+    factors[lane] = strata_row_factor(largest);
+    inverses[lane] = 1 / factors[lane];
+  }
+}
+
+static void strata_pack_quantized(void *context, int64_t first, int64_t last) {
+  const strata_packing *packing = context;
+  const strata_matrix *matrix = packing->matrix;
+  int64_t cell_bytes = strata_flavor_cell_bytes(matrix->flavor);
+  for (int64_t panel = first; panel < last; panel++) {
+    float inverses[STRATA_PANEL];
+    for (int lane = 0; lane < STRATA_PANEL; lane++) inverses[lane] = 1;
+    if (matrix->factors) {
+      strata_panel_factors(packing, panel, matrix->factors + panel * STRATA_PANEL, inverses);
+    }
+    int64_t used = strata_min64(STRATA_PANEL, matrix->rows - panel * STRATA_PANEL);
+    strata_block_codes rows[STRATA_PANEL];
+    memset(rows, 0, sizeof rows);
+    for (int64_t block = 0; block < matrix->blocks; block++) {
+      for (int64_t lane = 0; lane < used; lane++) {
+        const uint8_t *row = packing->source + (size_t)(panel * STRATA_PANEL + lane) * packing->row_bytes;
+        strata_block_decode(matrix->type, row, block, &rows[lane]);
+      }
+      strata_pack_cell(matrix->flavor, rows, inverses, matrix->data + panel * matrix->panel_bytes + block * cell_bytes);
+    }
+  }
+}
+
+static void strata_pack_floats(void *context, int64_t first, int64_t last) {
+  const strata_packing *packing = context;
+  const strata_matrix *matrix = packing->matrix;
+  for (int64_t panel = first; panel < last; panel++) {
+    uint8_t *target = matrix->data + panel * matrix->panel_bytes;
+    int64_t used = strata_min64(STRATA_PANEL, matrix->rows - panel * STRATA_PANEL);
+    for (int64_t lane = 0; lane < used; lane++) {
+      const uint8_t *row = packing->source + (size_t)(panel * STRATA_PANEL + lane) * packing->row_bytes;
+      if (matrix->flavor == STRATA_FLAVOR_F32) {
+        for (int64_t k = 0; k < matrix->cols; k++) memcpy(target + (k * 16 + lane) * 4, row + k * 4, 4);
+      } else {
+        for (int64_t k = 0; k < matrix->cols; k++) memcpy(target + (k * 16 + lane) * 2, row + k * 2, 2);
+      }
+    }
+  }
+}
+
+// MARK: Handles
+
+static bool strata_matrix_allocate(strata_matrix *matrix) {
+  int64_t panel_bytes;
+  if (strata_flavor_is_float(matrix->flavor)) {
+    int64_t value_bytes = matrix->flavor == STRATA_FLAVOR_F32 ? 4 : 2;
+    if (__builtin_mul_overflow(matrix->cols, STRATA_PANEL * value_bytes, &panel_bytes)) return false;
+  } else {
+    matrix->blocks = matrix->cols / STRATA_BLOCK;
+    panel_bytes = matrix->blocks * strata_flavor_cell_bytes(matrix->flavor);
+  }
+  matrix->panels = strata_ceil_div(matrix->rows, STRATA_PANEL);
+  matrix->panel_bytes = strata_ceil_div(panel_bytes, 64) * 64;
+  if (__builtin_mul_overflow((size_t)matrix->panel_bytes, (size_t)matrix->panels, &matrix->data_bytes)) return false;
+  matrix->data = strata_memory_map(matrix->data_bytes, true);
+  if (!matrix->data) return false;
+  if (matrix->type == STRATA_TYPE_Q4_K || matrix->type == STRATA_TYPE_Q5_K || matrix->type == STRATA_TYPE_Q6_K) {
+    matrix->factors = aligned_alloc(64, (size_t)matrix->panels * STRATA_PANEL * sizeof(float));
+    if (!matrix->factors) return false;
+  }
+  return true;
+}
 
 strata_matrix *strata_matrix_create(
     strata_type type, const void *data, int64_t rows, int64_t cols, strata_pool *pool) {
-  (void)pool;
   size_t bytes = strata_matrix_source_bytes(type, rows, cols);
-  if (bytes == 0) return NULL;
+  strata_flavor flavor;
+  if (bytes == 0 || bytes > (size_t)INT64_MAX / 16 || !strata_flavor_of(type, &flavor)) return NULL;
   strata_matrix *matrix = calloc(1, sizeof *matrix);
   if (!matrix) return NULL;
-  *matrix = (strata_matrix){type, rows, cols, bytes / (size_t)rows, bytes, strata_memory_map(bytes, true)};
-  if (!matrix->data) {
-    free(matrix);
+  *matrix = (strata_matrix){.type = type, .flavor = flavor, .rows = rows, .cols = cols};
+  if (!strata_matrix_allocate(matrix)) {
+    strata_matrix_destroy(matrix);
     return NULL;
   }
-  memcpy(matrix->data, data, bytes);
+  strata_packing packing = {matrix, data, bytes / (size_t)rows};
+  strata_body body = strata_flavor_is_float(flavor) ? strata_pack_floats : strata_pack_quantized;
+  strata_parallel_for(pool, matrix->panels, 4, body, &packing);
   return matrix;
 }
 
 void strata_matrix_destroy(strata_matrix *matrix) {
   if (!matrix) return;
-  strata_memory_unmap(matrix->data, matrix->bytes);
+  strata_memory_unmap(matrix->data, matrix->data_bytes);
+  free(matrix->factors);
   free(matrix);
 }
 
 int64_t strata_matrix_rows(const strata_matrix *matrix) { return matrix->rows; }
 int64_t strata_matrix_cols(const strata_matrix *matrix) { return matrix->cols; }
 strata_type strata_matrix_type(const strata_matrix *matrix) { return matrix->type; }
-size_t strata_matrix_byte_count(const strata_matrix *matrix) { return matrix->bytes; }
 
-typedef struct strata_product {
-  const float *x;
-  int64_t x_stride, m;
-  const strata_matmul_job *job;
-} strata_product;
-
-static void strata_product_rows(void *context, int64_t first, int64_t last) {
-  const strata_product *product = context;
-  const strata_matmul_job *job = product->job;
-  const strata_matrix *weights = job->weights;
-  float *row_values = malloc((size_t)weights->cols * sizeof(float));
-  if (!row_values) return;
-  for (int64_t row = first; row < last; row++) {
-    const uint8_t *source = weights->data + (size_t)row * weights->row_bytes;
-    strata_dequantize(weights->type, source, row_values, (size_t)weights->cols);
-    for (int64_t i = 0; i < product->m; i++) {
-      float value = strata_dot_f32(product->x + i * product->x_stride, row_values, weights->cols);
-      if (job->bias) value += job->bias[row];
-      float *y = job->y + i * job->y_stride + row;
-      *y = job->accumulate ? *y + value : value;
-    }
-  }
-  free(row_values);
-}
-
-void strata_matmul_many(
-    strata_pool *pool, const float *x, int64_t x_stride, int64_t m, const strata_matmul_job *jobs,
-    int64_t job_count) {
-  for (int64_t i = 0; i < job_count; i++) {
-    strata_product product = {x, x_stride, m, &jobs[i]};
-    strata_parallel_for(pool, jobs[i].weights->rows, 16, strata_product_rows, &product);
-  }
-}
-
-void strata_matmul(
-    strata_pool *pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
-    const strata_matrix *weights, const float *bias) {
-  strata_matmul_job job = {weights, y, y_stride, bias, false};
-  strata_matmul_many(pool, x, x_stride, m, &job, 1);
+size_t strata_matrix_byte_count(const strata_matrix *matrix) {
+  size_t factors = matrix->factors ? (size_t)matrix->panels * STRATA_PANEL * sizeof(float) : 0;
+  return sizeof *matrix + matrix->data_bytes + factors;
 }

@@ -43,6 +43,7 @@ struct strata_pool {
   _Atomic bool stop;
   int32_t threads;
   int32_t started;
+  bool temporary;
   pthread_mutex_t turn;
   pthread_mutex_t park;
   pthread_cond_t wake;
@@ -139,9 +140,20 @@ void strata_pool_destroy(strata_pool *pool) {
 
 int32_t strata_pool_threads(const strata_pool *pool) { return pool ? pool->threads : 1; }
 
-void strata_pool_enter(strata_pool *pool) { pthread_mutex_lock(&pool->turn); }
+strata_pool *strata_pool_enter(strata_pool *pool) {
+  if (!pool) {
+    pool = strata_pool_create(1);
+    if (!pool) return NULL;
+    pool->temporary = true;
+  }
+  pthread_mutex_lock(&pool->turn);
+  return pool;
+}
 
-void strata_pool_leave(strata_pool *pool) { pthread_mutex_unlock(&pool->turn); }
+void strata_pool_leave(strata_pool *pool) {
+  pthread_mutex_unlock(&pool->turn);
+  if (pool->temporary) strata_pool_destroy(pool);
+}
 
 void *strata_pool_scratch(strata_pool *pool, int32_t slot, size_t bytes) {
   if (pool->scratch_bytes[slot] < bytes) {
@@ -188,7 +200,7 @@ void strata_parallel_for(strata_pool *pool, int64_t count, int64_t chunk, strata
     body(context, 0, count);
     return;
   }
-  strata_pool_enter(pool);
+  (void)strata_pool_enter(pool);
   strata_region(pool, count, chunk, body, context);
   strata_pool_leave(pool);
 }

@@ -1,0 +1,166 @@
+// The driver of products: prepares activations once, then shares the weights' panels among the threads of one region.
+#include "matrix.h"
+
+#include <stdlib.h>
+
+const strata_product_kernels *strata_products(void) {
+  switch (strata_isa_current()) {
+#if STRATA_X86
+    case STRATA_ISA_AVX512: return &strata_products_avx512;
+    case STRATA_ISA_AVX2: return &strata_products_avx2;
+#endif
+    default: return &strata_products_portable;
+  }
+}
+
+typedef struct strata_product {
+  const strata_product_kernels *kernels;
+  const strata_matmul_job *jobs;
+  int64_t job_count;
+  const float *x;
+  int64_t x_stride;
+  strata_activations activations;
+  uint8_t *quantized;
+  float *interleaved;
+  bool few;
+  int64_t units;       // panels, or pairs of panels, of all jobs
+  int64_t item_rows;   // rows of x that one item takes, a multiple of every tile
+} strata_product;
+
+// MARK: Activations
+
+static void strata_quantize_tiles(void *context, int64_t first, int64_t last) {
+  const strata_product *product = context;
+  int64_t m = product->activations.m, cols = product->activations.cols;
+  int64_t tile_bytes = strata_tile_block_bytes(STRATA_TILE) * (cols / STRATA_BLOCK);
+  for (int64_t tile = first; tile < last; tile++) {
+    int64_t row = tile * STRATA_TILE;
+    product->kernels->quantize_tile(
+        product->x + row * product->x_stride, product->x_stride, strata_min64(STRATA_TILE, m - row), cols,
+        product->quantized + tile * tile_bytes, !product->few);
+  }
+}
+
+static void strata_interleave_tiles(void *context, int64_t first, int64_t last) {
+  const strata_product *product = context;
+  int64_t m = product->activations.m, cols = product->activations.cols;
+  for (int64_t tile = first; tile < last; tile++) {
+    int64_t row = tile * STRATA_FLOAT_TILE, rows = strata_min64(STRATA_FLOAT_TILE, m - row);
+    float *target = product->interleaved + row * cols;
+    for (int64_t i = 0; i < rows; i++) {
+      const float *x = product->x + (row + i) * product->x_stride;
+      for (int64_t k = 0; k < cols; k++) target[k * rows + i] = x[k];
+    }
+  }
+}
+
+// MARK: Items
+
+static void strata_product_panels(void *context, int64_t first, int64_t last) {
+  const strata_product *product = context;
+  for (int64_t i = 0; i < product->job_count && first < last; i++) {
+    const strata_matmul_job *job = &product->jobs[i];
+    int64_t panels = job->weights->panels;
+    if (job->weights->cols != product->activations.cols) continue;
+    if (first < panels) {
+      int64_t end = strata_min64(panels, last);
+      if (strata_flavor_is_float(job->weights->flavor)) {
+        for (int64_t panel = first; panel < end; panel += 2) {
+          product->kernels->floats(job, &product->activations, panel, strata_min64(panel + 2, end), 0,
+                                   product->activations.m);
+        }
+      } else {
+        product->kernels->few(job, &product->activations, first, end);
+      }
+    }
+    first = strata_max64(first - panels, 0);
+    last -= panels;
+  }
+}
+
+static void strata_product_pair(const strata_product *product, int64_t unit, int64_t from, int64_t to) {
+  for (int64_t i = 0; i < product->job_count; i++) {
+    const strata_matmul_job *job = &product->jobs[i];
+    if (job->weights->cols != product->activations.cols) continue;
+    int64_t pairs = strata_ceil_div(job->weights->panels, 2);
+    if (unit < pairs) {
+      int64_t end = strata_min64(unit * 2 + 2, job->weights->panels);
+      if (strata_flavor_is_float(job->weights->flavor)) {
+        product->kernels->floats(job, &product->activations, unit * 2, end, from, to);
+      } else {
+        product->kernels->many(job, &product->activations, unit * 2, end, from, to);
+      }
+      return;
+    }
+    unit -= pairs;
+  }
+}
+
+static void strata_product_items(void *context, int64_t first, int64_t last) {
+  const strata_product *product = context;
+  for (int64_t item = first; item < last; item++) {
+    int64_t from = item / product->units * product->item_rows;
+    int64_t to = strata_min64(from + product->item_rows, product->activations.m);
+    strata_product_pair(product, item % product->units, from, to);
+  }
+}
+
+// MARK: Calls
+
+static void strata_product_run(strata_product *product, strata_pool *pool) {
+  int64_t m = product->activations.m;
+  int32_t threads = strata_pool_threads(pool);
+  if (product->quantized) {
+    int64_t tiles = strata_ceil_div(m, STRATA_TILE);
+    strata_region(pool, tiles, strata_max64(1, tiles / (threads * 4)), strata_quantize_tiles, product);
+  }
+  if (product->interleaved) {
+    int64_t tiles = strata_ceil_div(m, STRATA_FLOAT_TILE);
+    strata_region(pool, tiles, strata_max64(1, tiles / (threads * 4)), strata_interleave_tiles, product);
+  }
+  product->activations.quantized = product->quantized;
+  product->activations.interleaved = product->interleaved;
+  if (product->few) {
+    strata_region(pool, product->units, strata_max64(2, product->units / (threads * 8)), strata_product_panels, product);
+    return;
+  }
+  // Unpacking a pair's weights is paid once per item, so items span many rows unless threads would idle.
+  product->item_rows = 384;
+  while (product->item_rows > 48 && product->units * strata_ceil_div(m, product->item_rows) < threads * 4) {
+    product->item_rows /= 2;
+  }
+  int64_t items = product->units * strata_ceil_div(m, product->item_rows);
+  strata_region(pool, items, 1, strata_product_items, product);
+}
+
+void strata_matmul_many(
+    strata_pool *pool, const float *x, int64_t x_stride, int64_t m, const strata_matmul_job *jobs,
+    int64_t job_count) {
+  if (m <= 0 || job_count <= 0) return;
+  int64_t cols = jobs[0].weights->cols;
+  strata_product product = {
+      .kernels = strata_products(), .jobs = jobs, .job_count = job_count, .x = x, .x_stride = x_stride,
+      .activations = {NULL, NULL, m, cols}, .few = m <= STRATA_TILE};
+  bool quantized = false, floats = false;
+  for (int64_t i = 0; i < job_count; i++) {
+    if (jobs[i].weights->cols != cols) continue;
+    if (strata_flavor_is_float(jobs[i].weights->flavor)) floats = true;
+    else quantized = true;
+    product.units += product.few ? jobs[i].weights->panels : strata_ceil_div(jobs[i].weights->panels, 2);
+  }
+  size_t quantized_bytes = (size_t)(strata_tile_block_bytes(1) * (cols / STRATA_BLOCK) * m) + 64;
+  size_t float_bytes = (size_t)(m * cols) * sizeof(float) + 64;
+  pool = strata_pool_enter(pool);
+  if (!pool) return;
+  if (quantized) product.quantized = strata_pool_scratch(pool, 0, quantized_bytes);
+  if (floats) product.interleaved = strata_pool_scratch(pool, 1, float_bytes);
+  if ((!quantized || product.quantized) && (!floats || product.interleaved)) strata_product_run(&product, pool);
+  strata_pool_leave(pool);
+}
+
+void strata_matmul(
+    strata_pool *pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
+    const strata_matrix *weights, const float *bias) {
+  strata_matmul_job job = {weights, y, y_stride, bias, false};
+  strata_matmul_many(pool, x, x_stride, m, &job, 1);
+}
