@@ -1,0 +1,318 @@
+// Owns documents, versions and chunks in the database.
+import Foundation
+import GRDB
+import StrataCore
+
+extension SQLiteStore: DocumentStore {
+  /// Names of the collections, in alphabetical order.
+  public func collections() async throws -> [String] {
+    try await read { db in try String.fetchAll(db, sql: "SELECT name FROM collections ORDER BY name") }
+  }
+
+  public func documents(in collection: String) async throws -> [DocumentRecord] {
+    try await read { db in
+      let readers = try Self.readersByDocument(db, collection)
+      return try Row.fetchAll(
+        db,
+        sql: Self.selectVersions + """
+           WHERE collections.name = ? AND versions.number = documents.version ORDER BY documents.path
+          """,
+        arguments: [collection]
+      ).map { row in Self.record(row, readers: readers[row["document"]] ?? []) }
+    }
+  }
+
+  public func document(_ path: String, version: Int?, in collection: String) async throws -> DocumentRecord? {
+    try await read { db in
+      let row = try Row.fetchOne(
+        db,
+        sql: Self.selectVersions + """
+           WHERE collections.name = ? AND documents.path = ? AND versions.number = coalesce(?, documents.version)
+          """,
+        arguments: [collection, path, version])
+      guard let row else { return nil }
+      return Self.record(row, readers: try Self.readers(db, document: row["document"]))
+    }
+  }
+
+  /// Numbers of the versions that are kept, oldest first.
+  public func versions(of path: String, in collection: String) async throws -> [Int] {
+    try await read { db in
+      try Int.fetchAll(
+        db,
+        sql: """
+          SELECT number FROM versions JOIN documents ON documents.id = versions.document
+          JOIN collections ON collections.id = documents.collection
+          WHERE collections.name = ? AND documents.path = ? ORDER BY number
+          """,
+        arguments: [collection, path])
+    }
+  }
+
+  public func text(of path: String, version: Int, in collection: String) async throws -> String? {
+    try await read { db in
+      try Data.fetchOne(
+        db,
+        sql: """
+          SELECT versions.text FROM versions JOIN documents ON documents.id = versions.document
+          JOIN collections ON collections.id = documents.collection
+          WHERE collections.name = ? AND documents.path = ? AND versions.number = ?
+          """,
+        arguments: [collection, path, version]
+      ).map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+
+  public func chunks(in collection: String) async throws -> [ChunkRecord] {
+    try await read { db in
+      let cursor = try Row.fetchCursor(
+        db,
+        sql: Self.selectChunks + """
+           WHERE collections.name = ? AND versions.number = documents.version ORDER BY chunks.id
+          """,
+        arguments: [collection])
+      return try Array(cursor.map(Self.chunk))
+    }
+  }
+
+  /// In the order of `ids`; those that do not exist are left out. Chunks of older versions are found too.
+  public func chunks(ids: [Int64]) async throws -> [ChunkRecord] {
+    try await read { db in try Self.chunks(db, ids: ids) }
+  }
+
+  /// - Throws: ``StoreError`` `store_version_conflict` unless `record.version` is one more than the newest version
+  ///   (1 for a new document): somebody else has changed the document.
+  public func save(
+    _ record: DocumentRecord, text: String, chunks: [ChunkRecord], embedder: String?
+  ) async throws -> (added: [ChunkRecord], removed: [Int64]) {
+    try Self.check(record, text: text, chunks: chunks)
+    return try await write { db in
+      let collection = try Self.collectionID(db, record.collection, create: true)
+      let (document, removed) = try Self.advance(db, record, collection: collection)
+      try Self.replaceReaders(db, record.readers, document: document)
+      try db.execute(
+        sql: """
+          INSERT INTO versions (document, number, content_hash, byte_count, media_type, title, modified_at, ingested_at,
+            chunk_count, embedder, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          document, record.version, record.contentHash, record.byteCount, record.mediaType, record.title,
+          record.modifiedAt.timeIntervalSinceReferenceDate, record.ingestedAt.timeIntervalSinceReferenceDate,
+          chunks.count, embedder, Data(text.utf8),
+        ])
+      let added = try Self.insert(db, chunks, of: record, version: db.lastInsertedRowID)
+      try Self.logChange(db, collection, "saved", path: record.path, added: added.map(\.id), removed: removed)
+      return (added, removed)
+    }
+  }
+
+  public func setReaders(_ readers: [Reader], of path: String, in collection: String) async throws {
+    try await write { db in
+      let collection = try Self.collectionID(db, collection, create: false)
+      guard
+        let document = try Int64.fetchOne(
+          db, sql: "SELECT id FROM documents WHERE collection = ? AND path = ?", arguments: [collection, path])
+      else {
+        throw StoreError(StoreError.noSuchDocument, "There is no document \(path).", location: path)
+      }
+      guard try Self.readers(db, document: document) != readers else { return }
+      try Self.replaceReaders(db, readers, document: document)
+      try Self.logChange(db, collection, "readers", path: path)
+    }
+  }
+
+  /// Cached embeddings that only this document used go too. Deleting an absent document does nothing.
+  public func delete(_ path: String, in collection: String) async throws -> [Int64] {
+    let removed = try await remove(path, in: collection)
+    // The log would keep the text until it is written over. Readers in other processes may forbid that for the moment.
+    if !removed.isEmpty { try? await truncateLog() }
+    return removed
+  }
+
+  private func remove(_ path: String, in collection: String) async throws -> [Int64] {
+    try await write { db in
+      let collection = try Self.collectionID(db, collection, create: false)
+      guard
+        let row = try Row.fetchOne(
+          db, sql: "SELECT id, version FROM documents WHERE collection = ? AND path = ?", arguments: [collection, path])
+      else { return [] }
+      let document: Int64 = row["id"]
+      let removed = try Self.chunkIDs(db, document: document, version: row["version"])
+      let vectors = try Int64.fetchAll(
+        db,
+        sql: """
+          SELECT DISTINCT embedding_hash FROM chunks JOIN versions ON versions.id = chunks.version
+          WHERE versions.document = ? AND embedding_hash IS NOT NULL
+          """,
+        arguments: [document])
+      try db.execute(sql: "DELETE FROM documents WHERE id = ?", arguments: [document])
+      let forget = try db.makeStatement(
+        sql: """
+          DELETE FROM embeddings WHERE vector_hash = ?1
+          AND NOT EXISTS (SELECT 1 FROM chunks WHERE embedding_hash = ?1)
+          """)
+      for vector in vectors { try forget.execute(arguments: [vector]) }
+      try Self.logChange(db, collection, "deleted", path: path, removed: removed)
+      return removed
+    }
+  }
+
+  // MARK: Pieces of a save
+
+  private static func check(_ record: DocumentRecord, text: String, chunks: [ChunkRecord]) throws {
+    let length = text.utf8.count
+    for chunk in chunks {
+      guard chunk.range.lowerBound >= 0, chunk.range.upperBound <= length else {
+        throw StoreError(
+          StoreError.invalidRecord, "Chunk \(chunk.ordinal) covers bytes \(chunk.range) of a text of \(length) bytes.",
+          location: record.path)
+      }
+    }
+    guard Set(chunks.map(\.ordinal)).count == chunks.count else {
+      throw StoreError(StoreError.invalidRecord, "Two chunks have the same ordinal.", location: record.path)
+    }
+  }
+
+  /// Makes the document's row say `record.version`; the chunks of the version before are history from here on.
+  private static func advance(
+    _ db: Database, _ record: DocumentRecord, collection: Int64
+  ) throws -> (document: Int64, removed: [Int64]) {
+    let row = try Row.fetchOne(
+      db, sql: "SELECT id, version FROM documents WHERE collection = ? AND path = ?",
+      arguments: [collection, record.path])
+    let newest: Int = row?["version"] ?? 0
+    guard record.version == newest + 1 else {
+      throw StoreError(
+        StoreError.versionConflict, "Version \(record.version) cannot follow version \(newest).",
+        remedy: "Another process has changed the document; ingest it again.", location: record.path)
+    }
+    guard let row else {
+      try db.execute(
+        sql: "INSERT INTO documents (collection, path, version) VALUES (?, ?, ?)",
+        arguments: [collection, record.path, record.version])
+      return (db.lastInsertedRowID, [])
+    }
+    let document: Int64 = row["id"]
+    let removed = try chunkIDs(db, document: document, version: newest)
+    try db.execute(sql: "UPDATE documents SET version = ? WHERE id = ?", arguments: [record.version, document])
+    // History is read, not searched. The hash stays, so that the cached vector lives as long as the document.
+    try db.execute(
+      sql: """
+        UPDATE chunks SET embedding = NULL
+        WHERE version = (SELECT id FROM versions WHERE document = ? AND number = ?)
+        """, arguments: [document, newest])
+    return (document, removed)
+  }
+
+  private static func insert(
+    _ db: Database, _ chunks: [ChunkRecord], of record: DocumentRecord, version: Int64
+  ) throws -> [ChunkRecord] {
+    let statement = try db.makeStatement(
+      sql: """
+        INSERT INTO chunks (version, ordinal, start_byte, end_byte, text, headings, page, embedding, embedding_hash)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """)
+    return try chunks.map { chunk in
+      let embedding = chunk.embedding.map(VectorCoding.data)
+      try statement.execute(arguments: [
+        version, chunk.ordinal, chunk.range.lowerBound, chunk.range.upperBound, Data(chunk.text.utf8),
+        JSON.array(chunk.headingPath.map(JSON.string)).text(), chunk.page, embedding, embedding.map(VectorCoding.hash),
+      ])
+      var stored = chunk
+      stored.id = db.lastInsertedRowID
+      stored.collection = record.collection
+      stored.document = record.path
+      stored.version = record.version
+      return stored
+    }
+  }
+
+  private static func replaceReaders(_ db: Database, _ readers: [Reader], document: Int64) throws {
+    try db.execute(sql: "DELETE FROM readers WHERE document = ?", arguments: [document])
+    for (position, reader) in readers.enumerated() {
+      try db.execute(
+        sql: "INSERT INTO readers (document, position, reader) VALUES (?, ?, ?)",
+        arguments: [document, position, reader.description])
+    }
+  }
+
+  // MARK: Rows
+
+  private static let selectVersions = """
+    SELECT versions.*, documents.path, collections.name AS collection FROM versions
+    JOIN documents ON documents.id = versions.document JOIN collections ON collections.id = documents.collection
+    """
+
+  private static let selectChunks = """
+    SELECT chunks.*, versions.number, documents.path, collections.name AS collection FROM chunks
+    JOIN versions ON versions.id = chunks.version JOIN documents ON documents.id = versions.document
+    JOIN collections ON collections.id = documents.collection
+    """
+
+  static func chunks(_ db: Database, ids: [Int64]) throws -> [ChunkRecord] {
+    let list = JSON.array(ids.map { JSON.number(JSONNumber(Int($0))) }).text()
+    let rows = try Row.fetchAll(
+      db, sql: selectChunks + " WHERE chunks.id IN (SELECT value FROM json_each(?))", arguments: [list])
+    let found = Dictionary(try rows.map { try chunk($0) }.map { ($0.id, $0) }) { first, _ in first }
+    return ids.compactMap { found[$0] }
+  }
+
+  private static func chunkIDs(_ db: Database, document: Int64, version: Int) throws -> [Int64] {
+    try Int64.fetchAll(
+      db,
+      sql: """
+        SELECT chunks.id FROM chunks JOIN versions ON versions.id = chunks.version
+        WHERE versions.document = ? AND versions.number = ? ORDER BY chunks.id
+        """, arguments: [document, version])
+  }
+
+  private static func record(_ row: Row, readers: [Reader]) -> DocumentRecord {
+    DocumentRecord(
+      collection: row["collection"], path: row["path"], version: row["number"], contentHash: row["content_hash"],
+      byteCount: row["byte_count"], mediaType: row["media_type"], title: row["title"], readers: readers,
+      modifiedAt: Date(timeIntervalSinceReferenceDate: row["modified_at"]),
+      ingestedAt: Date(timeIntervalSinceReferenceDate: row["ingested_at"]), chunkCount: row["chunk_count"])
+  }
+
+  private static func chunk(_ row: Row) throws -> ChunkRecord {
+    let (start, end): (Int, Int) = (row["start_byte"], row["end_byte"])
+    guard start <= end else { throw StoreError(StoreError.corrupted, "A chunk ends before it starts.") }
+    let headings = try JSON(parsing: row["headings"] as String).arrayValue ?? []
+    return ChunkRecord(
+      id: row["id"], collection: row["collection"], document: row["path"], version: row["number"],
+      ordinal: row["ordinal"], range: start..<end, text: String(decoding: row["text"] as Data, as: UTF8.self),
+      headingPath: headings.compactMap(\.stringValue),
+      page: row["page"], embedding: (row["embedding"] as Data?).map(VectorCoding.vector))
+  }
+
+  static func readers(_ db: Database, document: Int64) throws -> [Reader] {
+    try String.fetchAll(
+      db, sql: "SELECT reader FROM readers WHERE document = ? ORDER BY position", arguments: [document]
+    ).compactMap(Reader.init)
+  }
+
+  private static func readersByDocument(_ db: Database, _ collection: String) throws -> [Int64: [Reader]] {
+    let rows = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT readers.document, readers.reader FROM readers JOIN documents ON documents.id = readers.document
+        JOIN collections ON collections.id = documents.collection
+        WHERE collections.name = ? ORDER BY readers.document, readers.position
+        """, arguments: [collection])
+    var readers: [Int64: [Reader]] = [:]
+    for row in rows { if let reader = Reader(row["reader"]) { readers[row["document"], default: []].append(reader) } }
+    return readers
+  }
+
+  /// - Returns: -1 when there is none and none is made.
+  static func collectionID(_ db: Database, _ name: String, create: Bool) throws -> Int64 {
+    if let id = try Int64.fetchOne(db, sql: "SELECT id FROM collections WHERE name = ?", arguments: [name]) {
+      return id
+    }
+    guard create else { return -1 }
+    try db.execute(sql: "INSERT INTO collections (name) VALUES (?)", arguments: [name])
+    let id = db.lastInsertedRowID
+    try logChange(db, id, "created")
+    return id
+  }
+}

@@ -1,0 +1,104 @@
+// Owns the connections to the database file. What is in the tables is in the facets.
+import Foundation
+import GRDB
+import StrataCore
+
+/// Documents and journal in one SQLite file.
+///
+/// Write-ahead logging with `synchronous = FULL`: a call that has returned survives a crash and a power cut. Several
+/// processes may open the same file; see ``changeToken(in:)`` for how one notices what another did. Deleted content is
+/// overwritten (`secure_delete`), not only unlinked.
+public final class SQLiteStore: Sendable {
+  public let path: String
+  private let pool: DatabasePool
+
+  /// Opens the file, making it (readable by this user only) when there is none, and brings older files up to date.
+  ///
+  /// - Throws: ``StoreError`` when the file is another program's, a newer Strata's, damaged, or not writable.
+  public convenience init(path: String) throws {
+    try self.init(path: path, busyTimeout: 10)
+  }
+
+  /// - Parameter busyTimeout: seconds to wait for another process that writes.
+  package init(path: String, busyTimeout: TimeInterval) throws {
+    self.path = path
+    do {
+      try DatabaseFile.create(at: path)
+      var configuration = Configuration()
+      configuration.label = "strata"
+      configuration.busyMode = .timeout(busyTimeout)
+      configuration.prepareDatabase { db in
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        try db.execute(sql: "PRAGMA secure_delete = ON")
+      }
+      try DatabaseFile.refuseForeign(at: path, configuration)
+      pool = try DatabasePool(path: path, configuration: configuration)
+      try DatabaseFile.migrate(pool, path: path)
+    } catch {
+      throw StoreError.wrapping(error, path: path)
+    }
+  }
+
+  /// Checks the file and the consistency of what is in it.
+  ///
+  /// - Returns: one sentence per problem; empty when all is well.
+  public func verify() async throws -> [String] {
+    try await read { db in
+      var problems = try String.fetchAll(db, sql: "PRAGMA integrity_check").filter { $0 != "ok" }
+      for row in try Row.fetchAll(db, sql: "PRAGMA foreign_key_check") {
+        problems.append("A row of table \(row[0] as String) refers to a missing row of \(row[2] as String).")
+      }
+      problems += try String.fetchAll(
+        db,
+        sql: """
+          SELECT 'Document ' || path || ' has no version ' || version || '.' FROM documents
+          WHERE NOT EXISTS (SELECT 1 FROM versions WHERE document = documents.id AND number = documents.version)
+          UNION ALL
+          SELECT 'Version ' || number || ' of ' || path || ' lacks chunks.' FROM versions
+          JOIN documents ON documents.id = versions.document
+          WHERE chunk_count <> (SELECT count(*) FROM chunks WHERE chunks.version = versions.id)
+          UNION ALL
+          SELECT 'Chunk ' || chunks.id || ' lies outside its text.' FROM chunks
+          JOIN versions ON versions.id = chunks.version
+          WHERE start_byte < 0 OR end_byte < start_byte OR end_byte > length(versions.text)
+          UNION ALL
+          SELECT 'Chunk ' || id || ' has a broken embedding.' FROM chunks WHERE length(embedding) % 4 <> 0
+          UNION ALL
+          SELECT 'Run ' || run || ' lacks events.' FROM runs
+          WHERE event_count <> (SELECT count(*) FROM events WHERE events.run = runs.id)
+            OR event_count <> (SELECT coalesce(max(sequence), -1) + 1 FROM events WHERE events.run = runs.id)
+          """)
+      return problems
+    }
+  }
+
+  /// Closes the connections. Calls that come later throw.
+  public func close() throws { try pool.close() }
+
+  // MARK: Access, for the facets
+
+  func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+    do { return try await pool.read(body) } catch { throw StoreError.wrapping(error, path: path) }
+  }
+
+  /// Moves everything from the write-ahead log into the database file and empties the log.
+  func truncateLog() async throws {
+    try await pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+  }
+
+  /// Runs `body` in one transaction that other processes see whole or not at all.
+  func write<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+    do {
+      return try await pool.writeWithoutTransaction { db in
+        var result: T?
+        // Takes the write lock at once: upgrading a read lock later could fail although nobody is to blame.
+        try db.inTransaction(.immediate) {
+          result = try body(db)
+          return .commit
+        }
+        guard let result else { throw StoreError(StoreError.unexpected, "A transaction ended without a result.") }
+        return result
+      }
+    } catch { throw StoreError.wrapping(error, path: path) }
+  }
+}
