@@ -1,11 +1,9 @@
-// Operations on rows of activations that are not products: norms, rotary embedding, activations, softmax, argmax.
-// Drivers split the rows over the pool; the arithmetic is portable C.
-#include "kernels.h"
-
-#include <math.h>
+// Operations on rows of activations that are not products: norms, rotary embedding, activations, softmax, argmax, and
+// vector products. This file checks sizes and splits rows over the pool; the family does the arithmetic.
+#include "family.h"
 
 // A region costs about a microsecond: smaller work runs on the caller alone.
-static const int64_t strata_values_worth_sharing = 32768;
+static const int64_t strata_values_worth_sharing = 16384;
 
 static void strata_rows_for(strata_pool *pool, int64_t rows, int64_t row_values, strata_body body, void *context) {
   if (!pool || rows * row_values < strata_values_worth_sharing) {
@@ -13,6 +11,16 @@ static void strata_rows_for(strata_pool *pool, int64_t rows, int64_t row_values,
     return;
   }
   strata_parallel_for(pool, rows, strata_max64(1, rows / (4 * strata_pool_threads(pool))), body, context);
+}
+
+const strata_family *strata_family_current(void) {
+  switch (strata_isa_current()) {
+#if STRATA_X86
+    case STRATA_ISA_AVX512: return &strata_family_avx512;
+    case STRATA_ISA_AVX2: return &strata_family_avx2;
+#endif
+    default: return &strata_family_portable;
+  }
 }
 
 // MARK: Norms
@@ -26,25 +34,12 @@ typedef struct strata_norm_job {
   float epsilon;
 } strata_norm_job;
 
-static float strata_sum_squares(const float *x, int64_t n) {
-  float sums[16] = {0};
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    for (int lane = 0; lane < 16; lane++) sums[lane] += x[i + lane] * x[i + lane];
-  }
-  for (; i < n; i++) sums[0] += x[i] * x[i];
-  float sum = 0;
-  for (int lane = 0; lane < 16; lane++) sum += sums[lane];
-  return sum;
-}
-
 static void strata_rms_rows(void *context, int64_t first, int64_t last) {
   const strata_norm_job *job = context;
+  const strata_family *family = strata_family_current();
   for (int64_t row = first; row < last; row++) {
-    const float *x = job->x + row * job->x_stride;
-    float *y = job->y + row * job->y_stride;
-    float scale = 1 / sqrtf(strata_sum_squares(x, job->n) / (float)job->n + job->epsilon);
-    for (int64_t i = 0; i < job->n; i++) y[i] = x[i] * scale * job->weight[i];
+    family->rms_norm(
+        job->y + row * job->y_stride, job->x + row * job->x_stride, job->n, job->weight, job->epsilon);
   }
 }
 
@@ -57,17 +52,10 @@ void strata_rms_norm(
 
 static void strata_layer_norm_rows(void *context, int64_t first, int64_t last) {
   const strata_norm_job *job = context;
+  const strata_family *family = strata_family_current();
   for (int64_t row = first; row < last; row++) {
-    const float *x = job->x + row * job->x_stride;
-    float *y = job->y + row * job->y_stride;
-    double sum = 0, squares = 0;
-    for (int64_t i = 0; i < job->n; i++) sum += x[i];
-    float mean = (float)(sum / (double)job->n);
-    for (int64_t i = 0; i < job->n; i++) squares += (double)(x[i] - mean) * (double)(x[i] - mean);
-    float scale = 1 / sqrtf((float)(squares / (double)job->n) + job->epsilon);
-    for (int64_t i = 0; i < job->n; i++) {
-      y[i] = (x[i] - mean) * scale * job->weight[i] + (job->bias ? job->bias[i] : 0);
-    }
+    family->layer_norm(
+        job->y + row * job->y_stride, job->x + row * job->x_stride, job->n, job->weight, job->bias, job->epsilon);
   }
 }
 
@@ -90,25 +78,13 @@ typedef struct strata_rope_job {
 
 static void strata_rope_rows(void *context, int64_t first, int64_t last) {
   const strata_rope_job *job = context;
+  const strata_family *family = strata_family_current();
   int64_t half = job->rotary_dim / 2;
   for (int64_t row = first; row < last; row++) {
     const float *cosines = job->cos_table + job->positions[row] * half;
     const float *sines = job->sin_table + job->positions[row] * half;
     for (int64_t head = 0; head < job->heads; head++) {
-      float *x = job->x + row * job->x_stride + head * job->head_dim;
-      if (job->style == STRATA_ROPE_HALVES) {
-        for (int64_t i = 0; i < half; i++) {
-          float a = x[i], b = x[i + half];
-          x[i] = a * cosines[i] - b * sines[i];
-          x[i + half] = a * sines[i] + b * cosines[i];
-        }
-      } else {
-        for (int64_t i = 0; i < half; i++) {
-          float a = x[2 * i], b = x[2 * i + 1];
-          x[2 * i] = a * cosines[i] - b * sines[i];
-          x[2 * i + 1] = a * sines[i] + b * cosines[i];
-        }
-      }
+      family->rope(job->x + row * job->x_stride + head * job->head_dim, half, cosines, sines, job->style);
     }
   }
 }
@@ -133,10 +109,10 @@ typedef struct strata_silu_job {
 
 static void strata_silu_rows(void *context, int64_t first, int64_t last) {
   const strata_silu_job *job = context;
+  const strata_family *family = strata_family_current();
   for (int64_t row = first; row < last; row++) {
-    float *y = job->y + row * job->y_stride;
-    const float *gate = job->gate + row * job->gate_stride, *up = job->up + row * job->up_stride;
-    for (int64_t i = 0; i < job->n; i++) y[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+    family->silu_mul(
+        job->y + row * job->y_stride, job->gate + row * job->gate_stride, job->up + row * job->up_stride, job->n);
   }
 }
 
@@ -148,42 +124,34 @@ void strata_silu_mul(
 }
 
 static void strata_gelu_range(void *context, int64_t first, int64_t last) {
-  float *x = context;
-  for (int64_t i = first; i < last; i++) x[i] = 0.5f * x[i] * (1 + erff(x[i] * 0.70710678f));
+  strata_family_current()->gelu((float *)context + first, last - first);
 }
 
 void strata_gelu(strata_pool *pool, float *x, int64_t count) {
-  strata_parallel_for(pool, count, 4096, strata_gelu_range, x);
+  strata_parallel_for(pool, count, 8192, strata_gelu_range, x);
 }
 
-// MARK: Vectors of scores
+// MARK: Vectors
 
 strata_log_sum strata_softmax_sum(const float *x, int64_t count, float scale) {
-  strata_log_sum result = {-INFINITY, 0};
-  for (int64_t i = 0; i < count; i++) {
-    if (x[i] > result.maximum) result.maximum = x[i];
-  }
-  for (int64_t i = 0; i < count; i++) result.sum += expf((x[i] - result.maximum) * scale);
-  return result;
+  return strata_family_current()->softmax_sum(x, count, scale);
 }
 
 void strata_softmax(float *x, int64_t count, float scale) {
-  strata_log_sum total = strata_softmax_sum(x, count, scale);
-  for (int64_t i = 0; i < count; i++) x[i] = expf((x[i] - total.maximum) * scale) / total.sum;
+  if (count > 0) strata_family_current()->softmax(x, count, scale);
 }
 
-void strata_add(float *y, const float *x, int64_t count) {
-  for (int64_t i = 0; i < count; i++) y[i] += x[i];
+void strata_add(float *y, const float *x, int64_t count) { strata_family_current()->add(y, x, count); }
+
+void strata_axpy(float *y, float a, const float *x, int64_t count) { strata_family_current()->axpy(y, a, x, count); }
+
+int64_t strata_argmax(const float *x, int64_t count) { return strata_family_current()->argmax(x, count); }
+
+float strata_dot_f32(const float *a, const float *b, int64_t d) { return strata_family_current()->dot(a, b, d); }
+
+void strata_dots_f32(const float *query, const float *rows, int64_t n, int64_t d, float *out) {
+  const strata_family *family = strata_family_current();
+  for (int64_t i = 0; i < n; i++) out[i] = family->dot(query, rows + i * d, d);
 }
 
-void strata_axpy(float *y, float a, const float *x, int64_t count) {
-  for (int64_t i = 0; i < count; i++) y[i] += a * x[i];
-}
-
-int64_t strata_argmax(const float *x, int64_t count) {
-  int64_t best = -1;
-  for (int64_t i = 0; i < count; i++) {
-    if (x[i] > (best < 0 ? -INFINITY : x[best]) || (best < 0 && x[i] == -INFINITY)) best = i;
-  }
-  return best;
-}
+float strata_l2_f32(const float *a, const float *b, int64_t d) { return strata_family_current()->l2(a, b, d); }

@@ -1,0 +1,25 @@
+// The AVX-512 family of kernels over 16 lanes.
+#include "kernels.h"
+#if STRATA_X86
+#include <immintrin.h>
+#if defined(__clang__)
+#pragma clang attribute push(                                                                     \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")
+#endif
+#define STRATA_FAMILY_ISA 2
+#include "lanes.h"
+#define STRATA_SCORE_VECTORS(T) ((T) <= 6 ? 4 : 2)
+#define STRATA_VALUE_ROWS 6
+#include "rows_body.h"
+#include "attention_body.h"
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+const strata_family strata_family_avx512 = STRATA_FAMILY_TABLE;
+#endif
