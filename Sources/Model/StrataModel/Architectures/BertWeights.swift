@@ -1,0 +1,141 @@
+// Owns a BERT encoder's weights: found by name in safetensors, checked by shape, repacked. Knows no order of computing.
+import CStrataKernels
+import StrataCore
+
+/// How an encoder's matrices are kept.
+public enum EncoderPrecision: String, Sendable, Hashable, CaseIterable {
+  /// 32-bit floats, as in the file.
+  case float32
+  /// 8-bit integers with a scale per 32 values, and 8-bit activations: several times faster; vectors keep a cosine of
+  /// 0.999 and more with those of `float32`.
+  case int8
+}
+
+struct BertLinear: Sendable {
+  let weights: WeightMatrix
+  let bias: FloatBuffer
+}
+
+struct BertNorm: Sendable {
+  let weight: FloatBuffer
+  let bias: FloatBuffer
+}
+
+struct BertLayer: Sendable {
+  let query: BertLinear
+  let key: BertLinear
+  let value: BertLinear
+  let output: BertLinear
+  let attentionNorm: BertNorm
+  let up: BertLinear
+  let down: BertLinear
+  let outputNorm: BertNorm
+}
+
+struct BertWeights: Sendable {
+  /// [vocabulary, embedding]
+  let words: FloatBuffer
+  /// [context, embedding]: positions plus the embedding of token type 0, which all tokens have.
+  let positions: FloatBuffer
+  let embeddingNorm: BertNorm
+  let layers: [BertLayer]
+
+  init(
+    file: SafetensorsFile, configuration: BertConfiguration, precision: EncoderPrecision, pool: ComputePool
+  ) throws(ModelError) {
+    let loader = SafetensorsWeightLoader(file: file, precision: precision, pool: pool)
+    let width = configuration.embeddingLength
+    words = FloatBuffer(
+      try loader.floats("embeddings.word_embeddings.weight", shape: [configuration.vocabularySize, width]))
+    var table = try loader.floats(
+      "embeddings.position_embeddings.weight", shape: [configuration.contextLength, width])
+    let type = try loader.firstRow("embeddings.token_type_embeddings.weight", width: width)
+    for index in table.indices { table[index] += type[index % width] }
+    positions = FloatBuffer(table)
+    embeddingNorm = try loader.norm("embeddings.LayerNorm", width: width)
+    var layers: [BertLayer] = []
+    for index in 0..<configuration.layerCount { layers.append(try Self.layer(index, loader, configuration)) }
+    self.layers = layers
+  }
+
+  private static func layer(
+    _ index: Int, _ loader: SafetensorsWeightLoader, _ configuration: BertConfiguration
+  ) throws(ModelError) -> BertLayer {
+    let prefix = "encoder.layer.\(index)."
+    let width = configuration.embeddingLength
+    let hidden = configuration.feedForwardLength
+    return BertLayer(
+      query: try loader.linear(prefix + "attention.self.query", inputs: width, outputs: width),
+      key: try loader.linear(prefix + "attention.self.key", inputs: width, outputs: width),
+      value: try loader.linear(prefix + "attention.self.value", inputs: width, outputs: width),
+      output: try loader.linear(prefix + "attention.output.dense", inputs: width, outputs: width),
+      attentionNorm: try loader.norm(prefix + "attention.output.LayerNorm", width: width),
+      up: try loader.linear(prefix + "intermediate.dense", inputs: width, outputs: hidden),
+      down: try loader.linear(prefix + "output.dense", inputs: hidden, outputs: width),
+      outputNorm: try loader.norm(prefix + "output.LayerNorm", width: width))
+  }
+}
+
+private struct SafetensorsWeightLoader {
+  let file: SafetensorsFile
+  let precision: EncoderPrecision
+  let pool: ComputePool
+
+  /// Finds `name`, alone or under the prefix that classes with a head on top write.
+  func tensor(_ name: String) throws(ModelError) -> SafetensorsFile.Tensor {
+    guard let tensor = file.tensor(name) ?? file.tensor("bert." + name) else {
+      throw ModelError(
+        ModelError.tensorMissing, "The tensor `\(name)` is missing.", remedy: ModelError.downloadAgain)
+    }
+    return tensor
+  }
+
+  func floats(_ name: String, shape: [Int]) throws(ModelError) -> [Float] {
+    let tensor = try tensor(name)
+    guard tensor.shape == shape else {
+      throw ModelError(
+        ModelError.tensorShape, "The tensor `\(name)` has the shape \(tensor.shape); config.json asks for \(shape).",
+        remedy: ModelError.downloadAgain)
+    }
+    return try file.floats(of: tensor)
+  }
+
+  func firstRow(_ name: String, width: Int) throws(ModelError) -> [Float] {
+    let tensor = try tensor(name)
+    guard tensor.shape.count == 2, tensor.shape[0] >= 1, tensor.shape[1] == width else {
+      throw ModelError(
+        ModelError.tensorShape, "The tensor `\(name)` has the shape \(tensor.shape), not [types, \(width)].",
+        remedy: ModelError.downloadAgain)
+    }
+    return Array(try file.floats(of: tensor).prefix(width))
+  }
+
+  func norm(_ name: String, width: Int) throws(ModelError) -> BertNorm {
+    BertNorm(
+      weight: FloatBuffer(try floats(name + ".weight", shape: [width])),
+      bias: FloatBuffer(try floats(name + ".bias", shape: [width])))
+  }
+
+  func linear(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> BertLinear {
+    let values = try floats(name + ".weight", shape: [outputs, inputs])
+    let bias = FloatBuffer(try floats(name + ".bias", shape: [outputs]))
+    // Widths that are no whole number of blocks stay as they are.
+    let type: TensorType = precision == .int8 && inputs % TensorType.q8_0.blockElementCount == 0 ? .q8_0 : .f32
+    guard let byteCount = type.byteCount(elementCount: values.count) else {
+      throw ModelError(
+        ModelError.tensorShape, "The tensor `\(name)` cannot be kept as \(type.name).", remedy: ModelError.downloadAgain)
+    }
+    let encoded = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+    defer { encoded.deallocate() }
+    guard let target = encoded.baseAddress,
+      strata_quantize(strata_type(type.rawValue), values, target, values.count) == 0
+    else {
+      throw ModelError(
+        ModelError.kernelFailed, "The tensor `\(name)` could not be encoded as \(type.name).",
+        remedy: "Report this; use the precision float32 meanwhile.")
+    }
+    let weights = try WeightMatrix(
+      type: type, bytes: UnsafeRawBufferPointer(encoded), rows: outputs, columns: inputs, name: name, pool: pool)
+    return BertLinear(weights: weights, bias: bias)
+  }
+}
