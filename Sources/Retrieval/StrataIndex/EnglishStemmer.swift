@@ -185,7 +185,8 @@ struct EnglishStemmer {
   private static let eedExceptions = ["proc", "exc", "succ"]
   private static let ingExceptions = ["inn", "out", "cann", "herr", "earr", "even"]
   private static let wholeWords: [(String, String)] = [
-    ("skies", "sky"), ("idly", "idl"), ("gently", "gentl"), ("ugly", "ugli"), ("early", "earli"), ("only", "onli"),
+    ("skies", "sky"), ("skis", "ski"), ("idly", "idl"), ("gently", "gentl"), ("ugly", "ugli"), ("early", "earli"),
+    ("only", "onli"),
     ("singly", "singl"), ("sky", "sky"), ("news", "news"), ("howe", "howe"), ("atlas", "atlas"),
     ("cosmos", "cosmos"), ("bias", "bias"), ("andes", "andes"),
   ]

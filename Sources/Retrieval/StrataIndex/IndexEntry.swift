@@ -42,16 +42,17 @@ public struct ScoredChunk: Sendable, Hashable {
 /// change any ranking).
 public struct BM25Parameters: Sendable, Hashable {
   /// How slowly repetitions of a word saturate.
-  public var k1: Float
+  public let k1: Float
   /// How much long chunks are penalized: 0 not at all, 1 in proportion.
-  public var b: Float
+  public let b: Float
   /// How many times an occurrence in the title counts, in frequency and in length.
-  public var titleWeight: Int
+  public let titleWeight: Int
 
+  /// Values outside 0...1000 (`b`: 0...1) are moved to the nearest that is inside.
   public init(k1: Float = 1.2, b: Float = 0.75, titleWeight: Int = 1) {
-    self.k1 = max(0, k1)
-    self.b = min(1, max(0, b))
-    self.titleWeight = max(0, titleWeight)
+    self.k1 = k1 >= 0 ? min(k1, 1000) : 0
+    self.b = b >= 0 ? min(b, 1) : 0
+    self.titleWeight = min(1000, max(0, titleWeight))
   }
 
   public static let `default` = BM25Parameters()

@@ -16,6 +16,10 @@ final class Segment: Sendable {
   let postingPositions: [UInt32]
   /// Occurrences, at most 65,535.
   let postingCounts: [UInt16]
+  /// Most occurrences of term i in a chunk, and the length of the shortest chunk that has it: together they bound what
+  /// the term can add to a score.
+  let mostOccurrences: [UInt16]
+  let shortestLengths: [UInt32]
   /// Where the distinct terms of chunk i start in `chunkTerms`; one more than there are chunks.
   let chunkTermStarts: [Int]
   let chunkTerms: [UInt32]
@@ -27,7 +31,8 @@ final class Segment: Sendable {
 
   init(
     ids: [Int64], documents: [String], lengths: [UInt32], terms: TermDictionary, postingStarts: [Int],
-    postingPositions: [UInt32], postingCounts: [UInt16], chunkTermStarts: [Int], chunkTerms: [UInt32],
+    postingPositions: [UInt32], postingCounts: [UInt16], mostOccurrences: [UInt16], shortestLengths: [UInt32],
+    chunkTermStarts: [Int], chunkTerms: [UInt32],
     vectors: [Float], hasVector: [UInt64]
   ) {
     self.ids = ids
@@ -37,6 +42,8 @@ final class Segment: Sendable {
     self.postingStarts = postingStarts
     self.postingPositions = postingPositions
     self.postingCounts = postingCounts
+    self.mostOccurrences = mostOccurrences
+    self.shortestLengths = shortestLengths
     self.chunkTermStarts = chunkTermStarts
     self.chunkTerms = chunkTerms
     self.vectors = vectors

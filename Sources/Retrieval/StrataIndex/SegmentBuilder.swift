@@ -168,6 +168,8 @@ struct SegmentBuilder {
     for term in chunkTerms { postingStarts[Int(term) + 1] += 1 }
     for term in 0..<dictionary.count { postingStarts[term + 1] += postingStarts[term] }
     var next = postingStarts
+    var mostOccurrences = [UInt16](repeating: 0, count: dictionary.count)
+    var shortestLengths = [UInt32](repeating: .max, count: dictionary.count)
     var positions = [UInt32](repeating: 0, count: chunkTerms.count)
     var counts = [UInt16](repeating: 0, count: chunkTerms.count)
     for position in ids.indices {
@@ -176,12 +178,15 @@ struct SegmentBuilder {
         positions[next[term]] = UInt32(position)
         counts[next[term]] = chunkCounts[index]
         next[term] += 1
+        mostOccurrences[term] = max(mostOccurrences[term], chunkCounts[index])
+        shortestLengths[term] = min(shortestLengths[term], lengths[position])
       }
     }
     return Segment(
       ids: ids, documents: documents, lengths: lengths, terms: dictionary, postingStarts: postingStarts,
-      postingPositions: positions, postingCounts: counts, chunkTermStarts: chunkTermStarts, chunkTerms: chunkTerms,
-      vectors: vectors, hasVector: hasVector)
+      postingPositions: positions, postingCounts: counts, mostOccurrences: mostOccurrences,
+      shortestLengths: shortestLengths,
+      chunkTermStarts: chunkTermStarts, chunkTerms: chunkTerms, vectors: vectors, hasVector: hasVector)
   }
 }
 
