@@ -1,0 +1,164 @@
+// Owns the app API under `/api`: checking what comes in, shaping what goes out. Decides nothing about documents.
+import Foundation
+import Hummingbird
+import StrataCore
+
+struct AppRoutes: Sendable {
+  let app: any AppService
+  let access: AccessControl
+  let limits: ServerLimits
+  let admission: Admission
+
+  var routes: [Route] {
+    [
+      Route(.get, "/api/session") { request, context in
+        try await session(try await principal(request.query("as"), context))
+      },
+      Route(.post, "/api/ask") { request, context in try await ask(request, context) },
+      Route(.get, "/api/documents") { request, context in
+        let documents = try await app.documents(as: try await principal(request.query("as"), context))
+        return .json(["documents": .array(documents.map(\.json))])
+      },
+      Route(.get, "/api/documents/text") { request, context in try await text(request, context) },
+      Route(.post, "/api/documents") { request, context in try await upload(request, context) },
+      Route(.delete, "/api/documents") { request, context in try await delete(request, context) },
+      Route(.get, "/api/runs") { request, context in
+        let limit = min(200, max(1, request.query("limit").flatMap { Int($0) } ?? 50))
+        let runs = try await app.runs(limit: limit, as: try await principal(request.query("as"), context))
+        return .json(["runs": .array(runs.map { .object($0.json) })])
+      },
+      Route(.get, "/api/runs/{id}") { request, context in
+        let id = context.pathParameters["id"] ?? ""
+        guard let run = try await app.run(id, as: try await principal(request.query("as"), context)) else {
+          throw ServerError(.resourceNotFound, "There is no such run.")
+        }
+        var body = run.summary.json
+        body["events"] = .array(run.events.map(\.json))
+        return .json(.object(body))
+      },
+    ]
+  }
+
+  /// Whom the request is for: the key's principal, or in local mode whoever the caller says to be.
+  private func principal(_ name: String?, _ context: RequestContext) async throws -> Principal {
+    if let principal = context.principal {
+      guard name == nil || name == "" || name == principal.user else {
+        throw ServerError(
+          .forbiddenOrigin, "With an API key you ask as its owner only.", parameter: "as")
+      }
+      return principal
+    }
+    guard let name, !name.isEmpty else { return .anonymous }
+    guard name.utf8.count <= 200 else {
+      throw ServerError(.invalidParameter, "The user name is too long.", parameter: "as")
+    }
+    return try await app.principal(named: name)
+  }
+
+  private func session(_ principal: Principal) async throws -> Response {
+    let overview = try await app.overview(as: principal)
+    let users = access.isLocal ? try await app.users() : []
+    return .json([
+      "model": .string(overview.model), "collection": .string(overview.collection), "ready": .bool(overview.isReady),
+      "documents": .int(overview.documentCount), "chunks": .int(overview.chunkCount),
+      "examples": .array(overview.examples.map(JSON.string)), "local": .bool(access.isLocal),
+      "user": .string(principal.user), "groups": .array(principal.groups.sorted().map(JSON.string)),
+      "users": .array(
+        users.map { ["name": .string($0.name), "groups": .array($0.groups.sorted().map(JSON.string))] }),
+      "upload_types": .array(overview.uploadTypes.map(JSON.string)), "upload_limit": .int(limits.uploadByteCount),
+    ])
+  }
+
+  private func ask(_ request: Request, _ context: RequestContext) async throws -> Response {
+    let reader = ParameterReader(try await RequestBodyReader.object(of: request, limits: limits))
+    let question = try reader.require("question", try reader.string("question"))
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+    guard !question.isEmpty else { throw reader.invalid("question", "must not be empty.") }
+    guard question.utf8.count <= limits.questionByteCount else {
+      throw reader.invalid("question", "is longer than \(limits.questionByteCount) bytes.")
+    }
+    let principal = try await principal(try reader.string("as"), context)
+    let permit = try await admission.enter(context.connection)
+    let live = LiveStream(
+      [app.ask(question, as: principal)], connection: context.connection, keepAlive: limits.keepAliveInterval)
+    return .events { writer in
+      defer {
+        live.cancel()
+        permit.release()
+      }
+      for await signal in live.signals {
+        switch signal {
+        case .event(_, let event): try await writer.send(event.json, event: event.name)
+        case .silence: try await writer.sendComment()
+        case .ended: return
+        case .clientGone: throw ServerError(.clientGone, "The client closed the connection.")
+        case .failed(let error):
+          let reply = ErrorReply(error)
+          if reply.status.code >= 500 { context.logger.error("ask failed", metadata: ["error": "\(error)"]) }
+          try await writer.send(reply.json["error"] ?? .null, event: "error")
+          return
+        }
+      }
+      throw CancellationError()
+    }
+  }
+
+  private func text(_ request: Request, _ context: RequestContext) async throws -> Response {
+    guard let path = request.query("path"), !path.isEmpty else {
+      throw ServerError(.missingParameter, "Missing required parameter: 'path'.", parameter: "path")
+    }
+    var version: Int?
+    if let value = request.query("version") {
+      guard let number = Int(value), number > 0 else {
+        throw ServerError(.invalidParameter, "Invalid 'version': expected a positive integer.", parameter: "version")
+      }
+      version = number
+    }
+    let principal = try await principal(request.query("as"), context)
+    guard let document = try await app.text(of: path, version: version, as: principal) else { throw noDocument }
+    return .json(document.json)
+  }
+
+  private func upload(_ request: Request, _ context: RequestContext) async throws -> Response {
+    let name = try UploadName.sanitized(request.query("name") ?? "")
+    let principal = try await principal(request.query("as"), context)
+    try RequestBodyReader.checkAnnouncedLength(of: request, limit: limits.uploadByteCount)
+    let content = UploadContent(
+      BoundedBody(body: request.body, limit: limits.uploadByteCount),
+      expectedByteCount: request.headers[.contentLength].flatMap { Int($0) })
+    let document = try await app.upload(name, content: content, as: principal)
+    return .json(document.json, status: .created)
+  }
+
+  private func delete(_ request: Request, _ context: RequestContext) async throws -> Response {
+    guard let path = request.query("path"), !path.isEmpty else {
+      throw ServerError(.missingParameter, "Missing required parameter: 'path'.", parameter: "path")
+    }
+    guard try await app.delete(path, as: try await principal(request.query("as"), context)) else { throw noDocument }
+    return .json(["deleted": .string(path)])
+  }
+
+  private var noDocument: ServerError { ServerError(.resourceNotFound, "There is no such document.") }
+}
+
+/// The pieces of a request body, up to a limit.
+private struct BoundedBody: AsyncSequence, Sendable {
+  typealias Element = [UInt8]
+  let body: RequestBody
+  let limit: Int
+
+  struct AsyncIterator: AsyncIteratorProtocol {
+    var iterator: RequestBody.AsyncIterator
+    let limit: Int
+    var count = 0
+
+    mutating func next() async throws -> [UInt8]? {
+      guard let buffer = try await iterator.next() else { return nil }
+      count += buffer.readableBytes
+      guard count <= limit else { throw RequestBodyReader.tooLarge(limit) }
+      return Array(buffer.readableBytesView)
+    }
+  }
+
+  func makeAsyncIterator() -> AsyncIterator { AsyncIterator(iterator: body.makeAsyncIterator(), limit: limit) }
+}

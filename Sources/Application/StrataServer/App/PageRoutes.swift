@@ -1,0 +1,37 @@
+// Owns serving the web page, whose files are compiled into the binary.
+import Hummingbird
+import NIOCore
+import StrataCore
+
+struct PageRoutes: Sendable {
+  private struct Asset: Sendable {
+    let path: String
+    let contentType: String
+    let bytes: [UInt8]
+  }
+
+  private static var assets: [Asset] {
+    [
+      Asset(path: "/", contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html),
+    ]
+  }
+
+  var routes: [Route] {
+    PageRoutes.assets.map { asset in
+      let buffer = ByteBuffer(bytes: asset.bytes)
+      let tag = "\"\(PageRoutes.fingerprint(asset.bytes))\""
+      return Route(.get, asset.path, .everybody) { request, _ in
+        let headers: HTTPFields = [.contentType: asset.contentType, .cacheControl: "no-cache", .eTag: tag]
+        if request.headers[.ifNoneMatch] == tag { return Response(status: .notModified, headers: headers) }
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: buffer))
+      }
+    }
+  }
+
+  /// FNV-1a, enough to notice that a file changed.
+  private static func fingerprint(_ bytes: [UInt8]) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    return String(hash, radix: 16)
+  }
+}

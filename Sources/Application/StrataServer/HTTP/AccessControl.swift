@@ -1,0 +1,93 @@
+// Owns who may call: bearer keys, the Host header against DNS rebinding, the Origin header against cross-site requests.
+import HTTPTypes
+import Hummingbird
+import StrataCore
+
+struct AccessControl: Sendable {
+  private let keys: [APIKey]
+  private let allowedHosts: [String]
+  private let checksHost: Bool
+
+  init(_ configuration: ServerConfiguration) {
+    keys = configuration.apiKeys
+    allowedHosts = configuration.allowedHosts.map { $0.lowercased() }
+    checksHost = configuration.isLoopback || !configuration.allowedHosts.isEmpty
+  }
+
+  /// Whether nobody has to identify themselves, because only this machine can call.
+  var isLocal: Bool { keys.isEmpty }
+
+  /// The principal of the request's key; nil in local mode.
+  func principal(of request: Request) throws -> Principal? {
+    guard !isLocal else { return nil }
+    guard let header = request.headers[.authorization] else {
+      throw ServerError(
+        .invalidAPIKey, "You did not provide an API key.", remedy: "Send it as `Authorization: Bearer KEY`.")
+    }
+    let parts = header.split(separator: " ", maxSplits: 1)
+    if parts.count == 2, parts[0].lowercased() == "bearer", let match = key(equalTo: parts[1]) {
+      return match.principal
+    }
+    throw ServerError(.invalidAPIKey, "Incorrect API key provided.")
+  }
+
+  /// Compares against every key in a time that depends only on lengths.
+  private func key(equalTo presented: Substring) -> APIKey? {
+    let candidate = Array(presented.utf8)
+    var found: APIKey?
+    for key in keys {
+      let secret = Array(key.key.utf8)
+      var difference = UInt8(secret.count == candidate.count ? 0 : 1)
+      for index in secret.indices {
+        difference |= secret[index] ^ (candidate.isEmpty ? 1 : candidate[index % candidate.count])
+      }
+      if difference == 0 { found = key }
+    }
+    return found
+  }
+
+  /// Refuses names that are not ours: a page of another site that points its own name at 127.0.0.1 must not get through.
+  func checkHost(of request: Request) throws {
+    guard checksHost else { return }
+    let name = AccessControl.hostName(request.head.authority ?? "")
+    guard LoopbackNames.contains(name) || allowedHosts.contains(name) else {
+      throw ServerError(
+        .forbiddenHost, "The server does not answer to the name in the Host header.",
+        remedy: "Use http://127.0.0.1, or add the name to the allowed hosts.")
+    }
+  }
+
+  /// Refuses requests that change something and come from a page of another site. Programs send no Origin.
+  func checkOrigin(of request: Request) throws {
+    guard request.method != .get, request.method != .head, request.method != .options else { return }
+    let host = (request.head.authority ?? "").lowercased()
+    if let origin = request.headers[.origin]?.lowercased() {
+      guard origin == "http://\(host)" || origin == "https://\(host)" else { throw AccessControl.crossSite }
+    } else if let site = request.headers[.secFetchSite] {
+      guard site == "same-origin" || site == "none" else { throw AccessControl.crossSite }
+    }
+  }
+
+  private static var crossSite: ServerError {
+    ServerError(.forbiddenOrigin, "A page of another site may not do this.")
+  }
+
+  /// Lower-case name without the port.
+  private static func hostName(_ host: String) -> String {
+    let host = host.lowercased()
+    if host.hasPrefix("["), let end = host.firstIndex(of: "]") { return String(host[...end]) }
+    return host.split(separator: ":", omittingEmptySubsequences: false).first.map(String.init) ?? host
+  }
+}
+
+extension HTTPField.Name {
+  static var secFetchSite: Self { known("Sec-Fetch-Site") }
+  static var requestID: Self { known("X-Request-Id") }
+  static var frameOptions: Self { known("X-Frame-Options") }
+  static var referrerPolicy: Self { known("Referrer-Policy") }
+  static var openerPolicy: Self { known("Cross-Origin-Opener-Policy") }
+  static var resourcePolicy: Self { known("Cross-Origin-Resource-Policy") }
+
+  /// For names that are valid tokens as written here.
+  private static func known(_ name: String) -> Self { Self(name) ?? .server }
+}

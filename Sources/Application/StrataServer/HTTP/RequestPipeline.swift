@@ -1,0 +1,137 @@
+// Owns what happens around every request: identity, checks, routing, errors in one shape, headers, log line, metrics.
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import StrataCore
+
+/// Where a request comes from, as Hummingbird hands it over.
+struct ConnectionContext: InitializableFromSource, Sendable {
+  let channel: any Channel
+  let logger: Logger
+
+  init(source: ApplicationRequestContextSource) {
+    channel = source.channel
+    logger = source.logger
+  }
+}
+
+struct RequestPipeline: HTTPResponder {
+  typealias Context = ConnectionContext
+
+  let table: RouteTable
+  let access: AccessControl
+  let metrics: ServerMetrics
+
+  func respond(to request: Request, context: ConnectionContext) async throws -> Response {
+    let id = "req_" + RandomID.make(20)
+    let numbers = RequestMetrics(metrics)
+    var logger = context.logger
+    logger[metadataKey: "request"] = .string(id)
+    var route: Route?
+    var response: Response
+    do {
+      let connection = try await ClientConnection.of(context.channel)
+      response = try await handle(request, id, connection, logger, numbers, &route)
+    } catch {
+      let reply = ErrorReply(error)
+      if reply.status.code >= 500 { logger.error("request failed", metadata: ["error": "\(error)"]) }
+      response = .failure(reply)
+      closeIfBodyIsLeft(of: request, on: context.channel, &response)
+    }
+    addHeaders(to: &response, id: id)
+    if request.method == .head { response = response.createHeadResponse() }
+    let record = Record(
+      route: route?.pattern ?? "unknown", method: request.method.rawValue, status: response.status.code,
+      numbers: numbers, logger: logger)
+    if response.body.contentLength != nil {
+      record.write(isComplete: true)
+    } else {
+      let body = response.body
+      response.body = ResponseBody { writer in
+        do {
+          try await body.write(writer)
+          record.write(isComplete: true)
+        } catch {
+          record.write(isComplete: false)
+          throw error
+        }
+      }
+    }
+    return response
+  }
+
+  private func handle(
+    _ request: Request, _ id: String, _ connection: ClientConnection, _ logger: Logger, _ numbers: RequestMetrics,
+    _ route: inout Route?
+  ) async throws -> Response {
+    try access.checkHost(of: request)
+    try access.checkOrigin(of: request)
+    switch table.find(request.method, request.uri.path) {
+    case .unknown:
+      throw ServerError(.routeNotFound, "Unknown request URL: \(request.method) \(request.uri.path.prefix(200)).")
+    case .wrongMethod(let allowed):
+      let methods = allowed.map(\.rawValue).joined(separator: ", ")
+      var response = Response.failure(
+        ErrorReply(ServerError(.methodNotAllowed, "\(request.method) is not possible here; use \(methods).")))
+      response.headers[.allow] = methods
+      return response
+    case .found(let found, let parameters):
+      route = found
+      let principal = found.access == .everybody ? nil : try access.principal(of: request)
+      return try await found.handler(
+        request,
+        RequestContext(
+          id: id, principal: principal, connection: connection, logger: logger, metrics: numbers,
+          pathParameters: parameters))
+    }
+  }
+
+  /// An answer that was given before a large body arrived must not make the server read all of it: the client gets time
+  /// to read the answer, then the connection ends.
+  private func closeIfBodyIsLeft(of request: Request, on channel: any Channel, _ response: inout Response) {
+    let isChunked = request.headers[.transferEncoding] != nil
+    let announced = request.headers[.contentLength].map { Int($0) ?? .max } ?? (isChunked ? .max : 0)
+    guard announced > 1_000_000 else { return }
+    response.headers[.connection] = "close"
+    channel.eventLoop.scheduleTask(in: .seconds(2)) { channel.close(promise: nil) }
+  }
+
+  private func addHeaders(to response: inout Response, id: String) {
+    response.headers[.requestID] = id
+    response.headers[.contentSecurityPolicy] =
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+      + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    response.headers[.xContentTypeOptions] = "nosniff"
+    response.headers[.frameOptions] = "DENY"
+    response.headers[.referrerPolicy] = "no-referrer"
+    response.headers[.openerPolicy] = "same-origin"
+    response.headers[.resourcePolicy] = "same-origin"
+  }
+
+  /// The log line and the numbers of one request. Holds neither secrets nor anything that a user wrote.
+  private struct Record: Sendable {
+    let route: String
+    let method: String
+    let status: Int
+    let numbers: RequestMetrics
+    let logger: Logger
+
+    func write(isComplete: Bool) {
+      let seconds = numbers.elapsed.seconds
+      let status = isComplete ? status : HTTPResponse.Status.clientClosedRequest.code
+      numbers.metrics.requestEnded(route: route, method: method, status: status, seconds: seconds)
+      logger.info(
+        "\(method) \(route) \(status)",
+        metadata: ["milliseconds": "\(Int(seconds * 1000))"])
+    }
+  }
+}
+
+enum RandomID {
+  private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+
+  static func make(_ length: Int) -> String {
+    String(decoding: (0..<length).map { _ in alphabet.randomElement() ?? 0x30 }, as: UTF8.self)
+  }
+}

@@ -1,0 +1,121 @@
+// Owns the life of the server: composing routes, binding, serving, stopping. Knows models and documents by protocol only.
+import Foundation
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+import StrataCore
+
+/// Where the server listens.
+public struct BoundAddress: Sendable, Hashable, CustomStringConvertible {
+  public let host: String
+  public let port: Int
+
+  /// A URL that a browser on this machine can open.
+  public var description: String {
+    host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
+  }
+}
+
+/// Serves the OpenAI-compatible API, the app API and the web page over HTTP/1.1.
+///
+/// ```swift
+/// let server = HTTPServer(models: [model], embedders: [embedder], app: service)
+/// try await server.run { print("Open \($0)") }
+/// ```
+public struct HTTPServer: Sendable {
+  private let configuration: ServerConfiguration
+  private let models: [any LanguageModel]
+  private let embedders: [any Embedder]
+  private let app: (any AppService)?
+  private let logger: Logger
+
+  /// - Parameters:
+  ///   - models: answer `/v1/chat/completions` and `/v1/completions` under their ids.
+  ///   - embedders: answer `/v1/embeddings` under their ids.
+  ///   - app: what the page works with; without it only the OpenAI API is served.
+  public init(
+    configuration: ServerConfiguration = ServerConfiguration(), models: [any LanguageModel],
+    embedders: [any Embedder] = [], app: (any AppService)? = nil, logger: Logger = Logger(label: "strata.server")
+  ) {
+    self.configuration = configuration
+    self.models = models
+    self.embedders = embedders
+    self.app = app
+    self.logger = logger
+  }
+
+  /// Serves until the task is cancelled or, with ``ServerConfiguration/handlesSignals``, SIGINT or SIGTERM arrives. Then
+  /// no connection is accepted any more, and running responses get ``ServerLimits/shutdownGrace`` to end.
+  /// - Parameter onListening: called once, when connections are accepted.
+  /// - Throws: ``ServerError`` when the configuration is unsafe or the address cannot be bound.
+  public func run(onListening: @escaping @Sendable (BoundAddress) async -> Void = { _ in }) async throws {
+    try configuration.validate()
+    let host = configuration.host
+    let limits = configuration.limits
+    var frameworkLogger = logger
+    frameworkLogger.logLevel = max(logger.logLevel, .warning)
+    let application = Application(
+      responder: responder(),
+      server: .http1(
+        configuration: .init(
+          additionalChannelHandlers: [ClientConnectionHandler(stallTimeout: limits.stallTimeout)],
+          idleTimeout: TimeAmount(limits.idleTimeout))),
+      configuration: ApplicationConfiguration(
+        address: .hostname(host == "[::1]" ? "::1" : host, port: configuration.port), serverName: nil),
+      onServerRunning: { channel in
+        let address = channel.localAddress
+        await onListening(
+          BoundAddress(host: address?.ipAddress ?? host, port: address?.port ?? 0))
+      },
+      logger: frameworkLogger)
+    var group = ServiceGroupConfiguration(
+      services: [.init(service: application)],
+      gracefulShutdownSignals: configuration.handlesSignals ? [.sigint, .sigterm] : [], logger: frameworkLogger)
+    group.maximumGracefulShutdownDuration = limits.shutdownGrace
+    do {
+      try await ServiceGroup(configuration: group).run()
+    } catch let error as IOError {
+      throw explain(error)
+    }
+  }
+
+  private func responder() -> RequestPipeline {
+    let metrics = ServerMetrics()
+    let admission = Admission(
+      capacity: configuration.limits.concurrentRequests, queueCapacity: configuration.limits.waitingRequests)
+    let access = AccessControl(configuration)
+    let catalog = ModelCatalog(models: models, embedders: embedders)
+    let generation = GenerationRunner(limits: configuration.limits, admission: admission, metrics: metrics)
+    var routes =
+      OperationsRoutes(metrics: metrics, admission: admission, catalog: catalog).routes
+      + ChatRoutes(catalog: catalog, runner: generation).routes
+      + CompletionRoutes(catalog: catalog, runner: generation).routes
+      + EmbeddingRoutes(catalog: catalog, runner: generation).routes
+    if let app {
+      routes += AppRoutes(app: app, access: access, limits: configuration.limits, admission: admission).routes
+      routes += PageRoutes().routes
+    }
+    return RequestPipeline(table: RouteTable(routes: routes), access: access, metrics: metrics)
+  }
+
+  private func explain(_ error: IOError) -> ServerError {
+    let address = "\(configuration.host):\(configuration.port)"
+    switch error.errnoCode {
+    case EADDRINUSE:
+      return ServerError(
+        .portInUse, "Another program listens on \(address) already.",
+        remedy: "Stop it, or choose another port, for example \(configuration.port + 1).", cause: error)
+    case EACCES:
+      return ServerError(
+        .cannotListen, "The system does not let this user listen on port \(configuration.port).",
+        remedy: "Choose a port above 1023.", cause: error)
+    case EADDRNOTAVAIL:
+      return ServerError(
+        .cannotListen, "This machine has no address \(configuration.host).",
+        remedy: "Use 127.0.0.1, or an address that `ip addr` lists.", cause: error)
+    default:
+      return ServerError(.cannotListen, "The server cannot listen on \(address).", cause: error)
+    }
+  }
+}

@@ -1,0 +1,202 @@
+// Owns running the generations of one request: admission, context check, several choices at once, cancellation, numbers.
+// Knows nothing about the format of the answer.
+import Logging
+import StrataCore
+import Synchronization
+
+struct GenerationRunner: Sendable {
+  let limits: ServerLimits
+  let admission: Admission
+  let metrics: ServerMetrics
+
+  /// Starts one generation for each of `requests`, as soon as there is room.
+  /// - Parameter parameter: the name under which the client sent the prompt, for errors.
+  func start(
+    _ requests: [GenerationRequest], on model: any LanguageModel, prompt parameter: String, for context: RequestContext
+  ) async throws -> GenerationSession {
+    if let first = requests.first { try await checkContext(of: first, model: model, parameter) }
+    let permit = try await admission.enter(context.connection)
+    let live = LiveStream(
+      requests.map { model.generate($0) }, connection: context.connection, keepAlive: limits.keepAliveInterval)
+    return GenerationSession(
+      live: live, count: requests.count, permit: permit, model: model.info.id, context: context)
+  }
+
+  /// Counting tokens is as expensive as tokenizing, so it is done only where the prompt could be too long: a token has
+  /// at least one byte.
+  private func checkContext(
+    of request: GenerationRequest, model: any LanguageModel, _ parameter: String
+  ) async throws {
+    let limit = model.info.contextLength
+    let byteCount =
+      switch request.input {
+      case .prompt(let text): text.utf8.count
+      case .messages(let messages): messages.reduce(0) { $0 + $1.content.utf8.count }
+      }
+    guard limit > 0, byteCount >= limit else { return }
+    let count = try await model.countTokens(request.input, tools: request.tools)
+    guard count >= limit else { return }
+    throw ServerError(
+      .contextLengthExceeded,
+      "This model's maximum context length is \(limit) tokens. However, your \(parameter) resulted in \(count) tokens.",
+      parameter: parameter, remedy: "Shorten the \(parameter).")
+  }
+}
+
+/// The running generations of one request. Ends them when it goes away.
+final class GenerationSession: Sendable {
+  enum News: Sendable {
+    case event(Int, GenerationEvent)
+    case silence
+  }
+
+  private let live: LiveStream<GenerationEvent>
+  private let count: Int
+  private let permit: Admission.Permit
+  private let model: String
+  private let context: RequestContext
+  private let usages: Mutex<[Usage?]>
+  private let sawOutput = Mutex(false)
+  /// Whether the models ended by themselves, well or not.
+  private let isOver = Mutex(false)
+
+  init(
+    live: LiveStream<GenerationEvent>, count: Int, permit: Admission.Permit, model: String, context: RequestContext
+  ) {
+    self.live = live
+    self.count = count
+    self.permit = permit
+    self.model = model
+    self.context = context
+    usages = Mutex(Array(repeating: nil, count: count))
+  }
+
+  deinit { end() }
+
+  /// Stops whatever still runs and lets the next request in.
+  func end() {
+    live.cancel()
+    permit.release()
+    let isAbandoned = isOver.withLock { over in
+      defer { over = true }
+      return !over
+    }
+    if isAbandoned { context.metrics.metrics.generationAbandoned() }
+  }
+
+  /// Prompt tokens of the (one) prompt and completion tokens of all choices, of those that finished.
+  var usage: Usage {
+    usages.withLock { usages in
+      let known = usages.compactMap { $0 }
+      return Usage(
+        promptTokens: known.map(\.promptTokens).max() ?? 0,
+        completionTokens: known.reduce(0) { $0 + $1.completionTokens },
+        cachedTokens: known.map(\.cachedTokens).max() ?? 0)
+    }
+  }
+
+  /// The first piece of news, so that a request that fails at once gets a proper status.
+  func first() async throws -> News? {
+    for await signal in live.signals {
+      switch signal {
+      case .ended: throw incomplete
+      default: return try await news(signal)
+      }
+    }
+    throw CancellationError()
+  }
+
+  /// Calls `handle` with everything until all generations have finished.
+  func forEach(startingWith first: News?, _ handle: (News) async throws -> Void) async throws {
+    var ended = 0
+    if let first { try await handle(first) }
+    for await signal in live.signals {
+      if case .ended = signal {
+        ended += 1
+        if ended == count { break }
+      } else if let news = try await news(signal) {
+        try await handle(news)
+      }
+    }
+    guard ended == count else { throw CancellationError() }
+    isOver.withLock { $0 = true }
+    guard usages.withLock({ usages in usages.allSatisfy { $0 != nil } }) else { throw incomplete }
+    let usage = usage
+    context.metrics.metrics.tokens(
+      model: model, prompt: usage.promptTokens, completion: usage.completionTokens, cached: usage.cachedTokens)
+  }
+
+  /// Everything, when all is finished.
+  func results() async throws -> [GenerationResult] {
+    var results = Array(repeating: GenerationResult(text: ""), count: count)
+    try await forEach(startingWith: nil) { news in
+      guard case .event(let index, let event) = news else { return }
+      switch event {
+      case .text(let piece, let logprobs):
+        results[index].text += piece
+        results[index].logprobs += logprobs
+      case .toolCall(let call): results[index].toolCalls.append(call)
+      case .finished(let reason, let usage, let timings):
+        results[index].finishReason = reason
+        results[index].usage = usage
+        results[index].timings = timings
+      }
+    }
+    return results
+  }
+
+  private func news(_ signal: LiveSignal<GenerationEvent>) async throws -> News? {
+    switch signal {
+    case .event(let index, let event):
+      noteFirstOutput()
+      if case .finished(_, let usage, _) = event { usages.withLock { $0[index] = usage } }
+      return .event(index, event)
+    case .failed(let error):
+      isOver.withLock { $0 = true }
+      throw error
+    case .clientGone:
+      throw ServerError(.clientGone, "The client closed the connection.")
+    case .silence: return .silence
+    case .ended: return nil
+    }
+  }
+
+  private func noteFirstOutput() {
+    let isFirst = sawOutput.withLock { saw in
+      defer { saw = true }
+      return !saw
+    }
+    if isFirst {
+      context.metrics.metrics.firstToken(model: model, seconds: context.metrics.elapsed.seconds)
+    }
+  }
+
+  private var incomplete: ServerError {
+    ServerError(.incompleteGeneration, "The model \(model) ended a generation without saying how.")
+  }
+}
+
+extension EventWriter {
+  /// Writes the news of a session as `encode` puts it, then `tail` and the end mark. An error becomes the last event.
+  mutating func send(
+    _ session: GenerationSession, startingWith first: GenerationSession.News?, logger: Logger,
+    encode: (Int, GenerationEvent) -> [JSON], tail: () -> [JSON]
+  ) async throws {
+    defer { session.end() }
+    do {
+      try await session.forEach(startingWith: first) { news in
+        switch news {
+        case .silence: try await sendComment()
+        case .event(let index, let event):
+          for chunk in encode(index, event) { try await send(chunk) }
+        }
+      }
+      for chunk in tail() { try await send(chunk) }
+      try await sendDone()
+    } catch let error as any StrataError where error.code != .clientGone {
+      let reply = ErrorReply(error)
+      if reply.status.code >= 500 { logger.error("generation failed", metadata: ["error": "\(error)"]) }
+      try await send(reply.json)
+    }
+  }
+}
