@@ -22,10 +22,22 @@ struct AccessTests {
         #expect(response.headers["www-authenticate"] == "Bearer")
         #expect(!response.body.contains(key))
       }
-      #expect(try await server.post(path, hello, headers: ["Authorization": "Bearer \(key)"]).status == 200)
-      #expect(try await server.call("GET", "/v1/models").status == 401)
-      #expect(try await server.call("GET", "/metrics").status == 401)
-      #expect(try await server.call("GET", "/healthz").status == 200)
+      do {
+        let response = try await server.post(path, hello, headers: ["Authorization": "Bearer \(key)"])
+        #expect(response.status == 200)
+      }
+      do {
+        let response = try await server.call("GET", "/v1/models")
+        #expect(response.status == 401)
+      }
+      do {
+        let response = try await server.call("GET", "/metrics")
+        #expect(response.status == 401)
+      }
+      do {
+        let response = try await server.call("GET", "/healthz")
+        #expect(response.status == 200)
+      }
     }
     #expect(model.requests.map(\.tenant) == ["acme"])
   }
@@ -39,7 +51,10 @@ struct AccessTests {
         #expect(response.errorCode == "forbidden_host")
       }
       for host in ["localhost:1", "127.0.0.1", "[::1]:8080", "strata.example", "app.localhost"] {
-        #expect(try await server.call("GET", "/v1/models", headers: ["Host": host]).status == 200)
+        do {
+          let response = try await server.call("GET", "/v1/models", headers: ["Host": host])
+          #expect(response.status == 200)
+        }
       }
     }
   }
@@ -49,11 +64,20 @@ struct AccessTests {
     try await withServer { server in
       let path = "/v1/chat/completions"
       for origin in ["http://evil.example", "null", "http://127.0.0.1:1"] {
-        #expect(try await server.post(path, hello, headers: ["Origin": origin]).errorCode == "forbidden_origin")
+        do {
+          let response = try await server.post(path, hello, headers: ["Origin": origin])
+          #expect(response.errorCode == "forbidden_origin")
+        }
       }
-      #expect(try await server.post(path, hello, headers: ["Sec-Fetch-Site": "cross-site"]).status == 403)
+      do {
+        let response = try await server.post(path, hello, headers: ["Sec-Fetch-Site": "cross-site"])
+        #expect(response.status == 403)
+      }
       let own = "http://127.0.0.1:\(server.port)"
-      #expect(try await server.post(path, hello, headers: ["Origin": own]).status == 200)
+      do {
+        let response = try await server.post(path, hello, headers: ["Origin": own])
+        #expect(response.status == 200)
+      }
     }
   }
 

@@ -75,7 +75,10 @@ struct ChatTests {
           "json_schema": ["name": "s", "strict": true, "schema": ["type": "object", "properties": ["z": [:], "a": [:]]]],
         ],
       ]
-      #expect(try await server.post(path, body).status == 200)
+      do {
+        let response = try await server.post(path, body)
+        #expect(response.status == 200)
+      }
     }
     let request = try #require(model.requests.first)
     #expect(

@@ -120,7 +120,10 @@ struct ConnectionTests {
   @Test("unknown paths, wrong methods and broken HTTP get an answer")
   func routing() async throws {
     try await withServer { server in
-      #expect(try await server.call("GET", "/v1/unknown").errorCode == "unknown_url")
+      do {
+        let response = try await server.call("GET", "/v1/unknown")
+        #expect(response.errorCode == "unknown_url")
+      }
       let wrong = try await server.call("GET", path)
       #expect(wrong.status == 405)
       #expect(wrong.headers["allow"] == "POST")
@@ -129,7 +132,8 @@ struct ConnectionTests {
       #expect(head.body.isEmpty)
       let broken = try server.connect()
       try await broken.send(Array("NONSENSE\r\n\r\n".utf8))
-      #expect(WireResponse(try await broken.receive()).status == 400)
+      let answer = WireResponse(try await broken.receive())
+      #expect(answer.status == 400)
     }
   }
 
@@ -140,7 +144,8 @@ struct ConnectionTests {
       let head = Array(server.head("GET", "/healthz", ["Connection": "keep-alive"], length: nil).utf8)
       for _ in 0..<3 {
         try await connection.send(head)
-        #expect(WireResponse(try await connection.receive(until: "\"ok\"}")).status == 200)
+        let response = WireResponse(try await connection.receive(until: "\"ok\"}"))
+        #expect(response.status == 200)
       }
     }
   }

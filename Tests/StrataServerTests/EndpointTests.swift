@@ -111,7 +111,10 @@ struct EndpointTests {
         #expect(response.status == status)
         #expect(response.json["error"]?["param"] == .string(parameter))
       }
-      #expect(try await server.post("/v1/embeddings", ["model": "hash", "input": "a", "dimensions": 8]).status == 200)
+      do {
+        let response = try await server.post("/v1/embeddings", ["model": "hash", "input": "a", "dimensions": 8])
+        #expect(response.status == 200)
+      }
     }
   }
 
@@ -121,8 +124,14 @@ struct EndpointTests {
     try await withServer(models: [model], embedders: [HashEmbedder()]) { server in
       let list = try await server.call("GET", "/v1/models").json
       #expect(list["data"]?.arrayValue?.compactMap { $0["id"]?.stringValue } == ["org/some-model", "hash"])
-      #expect(try await server.call("GET", "/v1/models/org/some-model").json["object"] == "model")
-      #expect(try await server.call("GET", "/v1/models/org%2Fsome-model").json["object"] == "model")
+      do {
+        let response = try await server.call("GET", "/v1/models/org/some-model")
+        #expect(response.json["object"] == "model")
+      }
+      do {
+        let response = try await server.call("GET", "/v1/models/org%2Fsome-model")
+        #expect(response.json["object"] == "model")
+      }
       let missing = try await server.call("GET", "/v1/models/none")
       #expect(missing.status == 404)
       #expect(missing.errorCode == "model_not_found")

@@ -11,8 +11,20 @@ struct PageRoutes: Sendable {
   }
 
   private static var assets: [Asset] {
-    [
+    let script = "text/javascript; charset=utf-8"
+    return [
       Asset(path: "/", contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html),
+      Asset(path: "/style.css", contentType: "text/css; charset=utf-8", bytes: PackageResources.style_css),
+      Asset(path: "/icon.svg", contentType: "image/svg+xml", bytes: PackageResources.icon_svg),
+      Asset(path: "/theme.js", contentType: script, bytes: PackageResources.theme_js),
+      Asset(path: "/app.js", contentType: script, bytes: PackageResources.app_js),
+      Asset(path: "/api.js", contentType: script, bytes: PackageResources.api_js),
+      Asset(path: "/ask.js", contentType: script, bytes: PackageResources.ask_js),
+      Asset(path: "/documents.js", contentType: script, bytes: PackageResources.documents_js),
+      Asset(path: "/dom.js", contentType: script, bytes: PackageResources.dom_js),
+      Asset(path: "/history.js", contentType: script, bytes: PackageResources.history_js),
+      Asset(path: "/panel.js", contentType: script, bytes: PackageResources.panel_js),
+      Asset(path: "/text.js", contentType: script, bytes: PackageResources.text_js),
     ]
   }
 

@@ -1,0 +1,90 @@
+// Owns the panel beside the answer: one document with the cited place highlighted.
+import { Failure, getJSON } from "./api.js";
+import { byID, h } from "./dom.js";
+import { splitAtBytes } from "./text.js";
+
+/** Characters shown on each side of the citation before "Show all" is pressed. */
+const windowLength = 30_000;
+
+let opener = null;
+let loading = null;
+
+export const isOpen = () => !byID("panel").hidden;
+
+export function close() {
+  if (!isOpen()) return;
+  loading?.abort();
+  byID("panel").hidden = true;
+  byID("scrim").hidden = true;
+  document.body.classList.remove("has-panel");
+  opener?.focus({ preventScroll: true });
+  opener = null;
+}
+
+/** Opens a document; `range` is `{start, end}` in UTF-8 bytes of that version. */
+export async function open({ document: path, version, title }, range, from = null) {
+  opener = from ?? opener;
+  loading?.abort();
+  const attempt = new AbortController();
+  loading = attempt;
+  byID("panel-title").textContent = title || path;
+  byID("panel-path").textContent = version ? `${path}, version ${version}` : path;
+  const body = byID("panel-body");
+  body.replaceChildren(h("div", { class: "skeleton", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"), h("i")));
+  byID("panel").hidden = false;
+  byID("scrim").hidden = false;
+  document.body.classList.add("has-panel");
+  byID("panel").focus({ preventScroll: true });
+  try {
+    const text = await getJSON("/api/documents/text", { path, version });
+    if (attempt.signal.aborted) return;
+    byID("panel-title").textContent = text.title || path;
+    byID("panel-path").textContent =
+      `${text.path}, version ${text.version}${text.current ? "" : " (there is a newer one)"}`;
+    show(text, range);
+  } catch (error) {
+    if (attempt.signal.aborted) return;
+    const failure = error instanceof Failure ? error : new Failure("Something went wrong", String(error.message));
+    body.replaceChildren(
+      h("div", { class: "failure", role: "alert" },
+        h("h3", {}, failure.title), h("p", {}, failure.detail),
+        failure.canRetry
+          && h("button", { class: "secondary", type: "button", onClick: () => open({ document: path, version, title }, range) },
+            "Try again")));
+  }
+}
+
+function show(text, range) {
+  const body = byID("panel-body");
+  if (!range) {
+    const isLong = text.text.length > 2 * windowLength;
+    body.replaceChildren(content(text, [isLong ? text.text.slice(0, 2 * windowLength) : text.text],
+      isLong ? () => body.replaceChildren(content(text, [text.text])) : null));
+    body.scrollTop = 0;
+    return;
+  }
+  const [before, quoted, after] = splitAtBytes(text.text, range.start, range.end);
+  const isLong = before.length > windowLength || after.length > windowLength;
+  const fill = (all) => {
+    const mark = h("mark", { tabindex: "-1" }, quoted);
+    body.replaceChildren(content(
+      text,
+      [all ? before : before.slice(-windowLength), mark, all ? after : after.slice(0, windowLength)],
+      isLong && !all ? () => fill(true) : null));
+    mark.scrollIntoView({ block: "center" });
+  };
+  fill(false);
+}
+
+function content(text, parts, onShowAll) {
+  const isTable = text.media_type === "text/csv";
+  return h("div", {},
+    onShowAll && h("p", { class: "panel-note" }, "Only the part around the quote is shown. ",
+      h("button", { class: "link", type: "button", onClick: onShowAll }, "Show all")),
+    h("div", { class: isTable ? "document-text mono" : "document-text" }, ...parts));
+}
+
+export function install() {
+  byID("panel-close").addEventListener("click", close);
+  byID("scrim").addEventListener("click", close);
+}
