@@ -4,7 +4,7 @@ import StrataCore
 
 extension Date {
   /// ISO 8601 in UTC with milliseconds.
-  var jsonText: JSON { .string(formatted(.iso8601.time(includingFractionalSeconds: true))) }
+  var jsonText: JSON { .string(formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))) }
 }
 
 extension AppDocument {
