@@ -1,0 +1,89 @@
+// Owns `strata up` and `strata serve`: from nothing to a page that answers.
+import ArgumentParser
+import Foundation
+import Logging
+import StrataCore
+import StrataServer
+
+/// How the server listens, for both commands.
+struct ServeOptions: ParsableArguments {
+  @Option(name: .long, help: "Port of the page and the API.") var port = 8080
+  @Option(name: .long, help: "Address; anything but loopback needs an API key.") var host = "127.0.0.1"
+  @Option(
+    name: .long,
+    help: "KEY=USER: requests with this bearer key act as USER (repeatable; also STRATA_API_KEYS, one per line).")
+  var apiKey: [String] = []
+
+  func keys() throws -> [(key: String, user: String)] {
+    let listed = (ProcessInfo.processInfo.environment["STRATA_API_KEYS"] ?? "").split(whereSeparator: \.isNewline)
+    return try (apiKey + listed.map(String.init)).map { entry in
+      guard let equals = entry.lastIndex(of: "="), equals != entry.startIndex else {
+        throw CommandError(CommandError.usage, "An API key must be written KEY=USER.")
+      }
+      return (String(entry[..<equals]), String(entry[entry.index(after: equals)...]))
+    }
+  }
+
+  func serve(_ wiring: Wiring, _ collection: Collection, model: LocalAssistant) async throws {
+    var keys: [APIKey] = []
+    for (key, user) in try self.keys() {
+      keys.append(APIKey(key: key, principal: try await collection.principal(user)))
+    }
+    var logger = Logger(label: "strata") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = ProcessInfo.processInfo.environment["STRATA_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .warning
+    let server = HTTPServer(
+      configuration: ServerConfiguration(host: host, port: port, apiKeys: keys), models: [model.model],
+      embedders: [collection.embedder], app: model, logger: logger)
+    try await server.run { address in
+      Terminal.out("\nStrata is ready: \(Terminal.bold("\(address)"))")
+      Terminal.out(Terminal.dim("OpenAI API at \(address)/v1 · Ctrl-C stops"))
+    }
+  }
+}
+
+struct Up: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Fetch the models, ingest a folder, serve the page.",
+    discussion: "Example: strata up Examples/handbook --port 8080")
+  @OptionGroup var options: ModelOptions
+  @OptionGroup var documents: CollectionOptions
+  @OptionGroup var serving: ServeOptions
+  @Argument(help: "A folder of documents.", completion: .directory) var folder: String
+
+  func run() async throws {
+    try await CommonOptions().run {
+      let wiring = try Wiring()
+      let decoder = options.model ?? wiring.catalog.defaultDecoder
+      for name in [wiring.catalog.defaultEncoder, decoder] {
+        guard let model = try? wiring.catalog.model(named: name) else { continue }
+        if !wiring.modelStore.isPresent(model) {
+          Terminal.out("Fetching \(model.name) (\(Terminal.formatted(bytes: model.byteCount)), once)")
+          try wiring.modelStore.pull(model)
+        }
+      }
+      let pool = try wiring.pool(threads: options.threads)
+      let collection = try await wiring.collection(documents.collection, pool: pool)
+      IngestView.show(try await IngestView.run(folder, into: collection))
+      let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options.model, pool: pool))
+      try await serving.serve(wiring, collection, model: assistant)
+    }
+  }
+}
+
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serve what is ingested already.", discussion: "Example: strata serve --port 9000")
+  @OptionGroup var options: ModelOptions
+  @OptionGroup var documents: CollectionOptions
+  @OptionGroup var serving: ServeOptions
+
+  func run() async throws {
+    try await CommonOptions().run {
+      let wiring = try Wiring()
+      let pool = try wiring.pool(threads: options.threads)
+      let collection = try await wiring.collection(documents.collection, pool: pool)
+      let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options.model, pool: pool))
+      try await serving.serve(wiring, collection, model: assistant)
+    }
+  }
+}

@@ -1,0 +1,88 @@
+// Owns the composition: the one place where concrete types of all layers are put together.
+import Foundation
+import StrataAgents
+import StrataContracts
+import StrataCore
+import StrataModel
+import StrataRetrieval
+import StrataServing
+import StrataStore
+
+/// Makes the parts of a running Strata, each when it is first needed.
+struct Wiring: Sendable {
+  let home: Home
+  let modelStore: ModelStore
+
+  init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+    home = Home(environment: environment)
+    let catalog = try Catalog(json: JSON(parsing: PackageResources.catalog_json))
+    modelStore = ModelStore(home: home, catalog: catalog)
+  }
+
+  var catalog: Catalog { modelStore.catalog }
+
+  func store() throws -> SQLiteStore {
+    try home.prepare()
+    return try SQLiteStore(path: home.database.path)
+  }
+
+  func pool(threads: Int?) throws -> ComputePool {
+    if let threads, !(1...256).contains(threads) {
+      throw CommandError(CommandError.usage, "--threads must lie in 1...256.")
+    }
+    return try ComputePool(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+  }
+
+  /// The embedder that documents and queries share.
+  func embedder(pool: ComputePool) throws -> MiniLMEmbedder {
+    let name = catalog.defaultEncoder
+    return try MiniLMEmbedder(folder: modelStore.encoderFolder(name).path, id: name, pool: pool)
+  }
+
+  func model(_ name: String?, pool: ComputePool) throws -> LocalModel {
+    let (id, path) = try modelStore.decoderPath(name ?? catalog.defaultDecoder)
+    return try LocalModel(id: id, path: path, pool: pool)
+  }
+
+  /// The prompts that the binary carries.
+  func contracts() throws -> ContractRegistry {
+    try ContractRegistry(texts: [
+      "answer.prompty": String(decoding: PackageResources.answer_prompty, as: UTF8.self),
+      "plan.prompty": String(decoding: PackageResources.plan_prompty, as: UTF8.self),
+    ])
+  }
+
+  /// A collection that is ready to be searched.
+  func collection(_ name: String, pool: ComputePool) async throws -> Collection {
+    let store = try store()
+    let embedder = try embedder(pool: pool)
+    let retriever = HybridRetriever(store: store, embedder: embedder, collection: name)
+    return Collection(name: name, store: store, embedder: embedder, retriever: retriever)
+  }
+}
+
+/// A set of documents with everything that works on it.
+struct Collection: Sendable {
+  let name: String
+  let store: SQLiteStore
+  let embedder: MiniLMEmbedder
+  let retriever: HybridRetriever
+
+  var ingestor: Ingestor {
+    Ingestor(store: store, index: retriever.index, embedder: embedder, collection: name)
+  }
+
+  /// The principal with the groups that the collection's access file gives them.
+  func principal(_ user: String?) async throws -> Principal {
+    guard let user else { return .anonymous }
+    let groups = try await store.groups(in: name).filter { $0.value.contains(user) }.keys
+    return Principal(user: user, groups: Set(groups))
+  }
+
+  func requireDocuments() async throws {
+    guard try await store.documents(in: name).isEmpty else { return }
+    throw CommandError(
+      CommandError.nothingIngested, "The collection \(name) holds no documents.",
+      remedy: "Take some in first: strata ingest FOLDER")
+  }
+}
