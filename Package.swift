@@ -20,7 +20,6 @@ extension Target {
 }
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
-let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
@@ -80,10 +79,7 @@ let package = Package(
     .layer("Application", "StrataEvaluation", ["StrataCore", "StrataContracts", yams]),
     .target(
       name: "StrataServer",
-      dependencies: [
-        "StrataCore", "StrataSchema", "StrataAgents", "StrataContracts", "StrataRetrieval", "StrataServing",
-        hummingbird, logging,
-      ],
+      dependencies: ["StrataCore", hummingbird, logging],
       path: "Sources/Application/StrataServer", resources: [.embedInCode("Page")], swiftSettings: common),
     .executableTarget(
       name: "strata",
@@ -92,7 +88,7 @@ let package = Package(
         "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", argumentParser, yams,
         logging,
       ],
-      path: "Sources/Application/strata", swiftSettings: common),
+      path: "Sources/Application/strata", resources: [.embedInCode("Resources")], swiftSettings: common),
 
     // Testing
     .layer("Testing", "StrataTesting", ["StrataCore"]),
