@@ -1,0 +1,91 @@
+// Owns the index of one collection and keeps it as the store is, whoever changes the store. Knows nothing about queries
+// or files.
+import StrataCore
+import StrataIndex
+
+/// The searchable form of a collection. What the ingest of this process does arrives at once; what another process did
+/// arrives with ``refresh()``, if the store has a change feed.
+///
+/// The store is the truth: every change here is one that the store has made already, and applying it twice changes
+/// nothing.
+public actor CollectionIndex {
+  public nonisolated let index: HybridIndex
+  public nonisolated let collection: String
+  private let store: any DocumentStore
+  private var documentsByChunk: [Int64: String] = [:]
+  private var chunksByDocument: [String: Set<Int64>] = [:]
+  private var token: Int64 = 0
+  private var isLoaded = false
+
+  /// - Parameter dimension: of the embedder's vectors; nil searches by words only.
+  public init(store: any DocumentStore, dimension: Int?, collection: String = "default") {
+    self.store = store
+    self.collection = collection
+    index = HybridIndex(dimension: dimension)
+  }
+
+  public var chunkCount: Int { documentsByChunk.count }
+
+  /// Makes the index equal to the store, reading all of it.
+  public func load() async throws {
+    // The token first: what happens while we read will be told again, which does no harm.
+    let token = try await (store as? any ChangeFeed)?.changeToken(in: collection) ?? 0
+    let records = try await recordsByPath()
+    let chunks = try await store.chunks(in: collection)
+    let known = Set(documentsByChunk.keys)
+    let present = Set(chunks.map(\.id))
+    try add(chunks, of: records, removing: Array(known.subtracting(present)))
+    self.token = max(self.token, token)
+    isLoaded = true
+  }
+
+  /// Applies what happened to the store since the last time.
+  public func refresh() async throws {
+    guard isLoaded else { return try await load() }
+    guard let feed = store as? any ChangeFeed else { return }
+    guard try await feed.changeToken(in: collection) != token else { return }
+    guard let changes = try await feed.changes(since: token, in: collection) else { return try await load() }
+    let fresh = changes.added.filter { documentsByChunk[$0.id] == nil }
+    try add(fresh, of: fresh.isEmpty ? [:] : try await recordsByPath(), removing: changes.removed)
+    for (document, readers) in changes.readers { setReaders(readers, of: document) }
+    token = max(token, changes.token)
+  }
+
+  /// After the store has saved a version.
+  func saved(_ chunks: [ChunkRecord], of record: DocumentRecord, removed: [Int64]) throws {
+    try add(chunks, of: [record.path: record], removing: removed)
+  }
+
+  /// After the store has deleted a document.
+  func deleted(_ chunks: [Int64]) throws { try add([], of: [:], removing: chunks) }
+
+  func setReaders(_ readers: [Reader], of document: String) {
+    index.setReaders(readers, of: Array(chunksByDocument[document] ?? []))
+  }
+
+  private func recordsByPath() async throws -> [String: DocumentRecord] {
+    Dictionary(try await store.documents(in: collection).map { ($0.path, $0) }) { $1 }
+  }
+
+  private func add(
+    _ chunks: [ChunkRecord], of records: [String: DocumentRecord], removing removed: [Int64]
+  ) throws {
+    var entries: [IndexEntry] = []
+    for chunk in chunks {
+      guard let record = records[chunk.document], record.version == chunk.version else { continue }
+      var chunk = chunk
+      // Vectors of another embedder than this index is made for are worth nothing here.
+      if chunk.embedding?.count != index.dimension { chunk.embedding = nil }
+      entries.append(IndexEntry(chunk, of: record))
+    }
+    guard !entries.isEmpty || !removed.isEmpty else { return }
+    try index.apply(adding: entries, removing: removed)
+    for id in removed {
+      if let document = documentsByChunk.removeValue(forKey: id) { chunksByDocument[document]?.remove(id) }
+    }
+    for entry in entries {
+      documentsByChunk[entry.id] = entry.document
+      chunksByDocument[entry.document, default: []].insert(entry.id)
+    }
+  }
+}

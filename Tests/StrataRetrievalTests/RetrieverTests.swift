@@ -1,0 +1,130 @@
+import Foundation
+import StrataCore
+import StrataIndex
+import StrataRetrieval
+import StrataTesting
+import Testing
+
+@Suite("Retriever")
+struct RetrieverTests {
+  @Test("the handbook is found by those who may read it, and by nobody else")
+  func handbook() async throws {
+    let store = InMemoryDocumentStore()
+    let embedder = HashEmbedder(dimension: 256)
+    let report = try await Ingestor(store: store, embedder: embedder).ingest(Fixtures.handbook)
+    #expect(report.failed.isEmpty && report.warnings.isEmpty && report.added.count >= 30)
+    #expect(!report.added.contains("questions.yaml"))
+    let retriever = HybridRetriever(store: store, embedder: embedder)
+    #expect(try await retriever.load() == report.chunks)
+    let policy = try #require(try AccessPolicy.load(folder: Fixtures.handbook))
+
+    let restricted = [
+      "engineering": ["Zephyrine", "Corvidex", "Quillbank", "Thornwheel", "Marmalade"],
+      "people-team": ["Marlowick", "Osprentine", "Velgard", "Tamsinade"],
+    ]
+    for user in ["amara", "lena", "sofia", "ines"] {
+      let principal = policy.principal(user: user)
+      for (group, words) in restricted {
+        for word in words {
+          let passages = try await retriever.search(RetrievalQuery(word, limit: 50), as: principal)
+          let found = passages.contains { ($0.text + $0.title + $0.headingPath.joined()).contains(word) }
+          #expect(found == principal.groups.contains(group), "\(word) as \(user)")
+          for passage in passages { #expect(principal.mayRead(policy.readers(for: passage.document))) }
+        }
+      }
+    }
+    let tank = try await retriever.search(RetrievalQuery("How long is the wave tank?", limit: 3), as: .anonymous)
+    #expect(tank.first?.document == "company/offices.html")
+    for passage in tank {
+      let text = try #require(await store.text(of: passage.document, version: passage.version, in: "default"))
+      #expect(String(decoding: Array(text.utf8)[passage.range], as: UTF8.self) == passage.text)
+    }
+  }
+
+  @Test("what is deleted or replaced in the store is not found, even before the index knows")
+  func stale() async throws {
+    let store = InMemoryDocumentStore()
+    let folder = try TemporaryFolder()
+    try folder.write("a.md", "walrus one")
+    try folder.write("b.md", "walrus two")
+    try folder.write("c.md", "walrus three")
+    _ = try await Ingestor(store: store, embedder: nil).ingest(folder.path)
+    let retriever = HybridRetriever(store: store, embedder: nil)
+    #expect(try await retriever.search(RetrievalQuery("walrus"), as: .anonymous).count == 3)
+    _ = await store.delete("a.md", in: "default")
+    await store.setReaders([.user("amy")], of: "b.md", in: "default")
+    let passages = try await retriever.search(RetrievalQuery("walrus", limit: 1), as: .anonymous)
+    #expect(passages.map(\.document) == ["c.md"])
+  }
+
+  @Test("queries without words, without legs or without room give nothing")
+  func emptyQueries() async throws {
+    let store = InMemoryDocumentStore()
+    let folder = try TemporaryFolder()
+    try folder.write("a.md", "walrus one")
+    _ = try await Ingestor(store: store, embedder: HashEmbedder()).ingest(folder.path)
+    let retriever = HybridRetriever(store: store, embedder: HashEmbedder())
+    for query in [
+      RetrievalQuery(""), RetrievalQuery(" \n"), RetrievalQuery("walrus", limit: 0),
+      RetrievalQuery("walrus", limit: -1), RetrievalQuery("walrus", legs: []), RetrievalQuery("zebra", legs: .lexical),
+    ] {
+      #expect(try await retriever.search(query, as: .anonymous).isEmpty)
+    }
+    let dense = try await retriever.search(RetrievalQuery("walrus", legs: .dense), as: .anonymous)
+    #expect(dense.first?.ranks == ["dense": 1])
+  }
+
+  @Test("reciprocal ranks add up, ties go to the smaller id")
+  func fusion() {
+    let lexical = [3, 1, 2].map { ScoredChunk(id: $0, score: Float(10 - $0)) }
+    let dense = [1, 4].map { ScoredChunk(id: $0, score: Float(10 - $0)) }
+    let hits = RankFusion.reciprocalRank(k: 60).fuse(lexical: lexical, dense: dense, limit: 10)
+    #expect(hits.map(\.id) == [1, 3, 4, 2])
+    #expect(hits[0].score == 1.0 / 62 + 1.0 / 61 && hits[0].ranks == ["lexical": 2, "dense": 1])
+    let convex = RankFusion.convex(denseWeight: 0.5).fuse(lexical: lexical, dense: [], limit: 2)
+    #expect(convex.count == 2)
+  }
+}
+
+@Suite("Context assembler")
+struct ContextAssemblerTests {
+  let assembler = ContextAssembler(tokenLimit: 60, countTokens: Fixtures.words)
+
+  func passage(_ document: String, _ range: Range<Int>, _ text: String, score: Double = 1) -> Passage {
+    Passage(chunk: 0, document: document, version: 1, range: range, text: text, title: document, score: score)
+  }
+
+  @Test("the same text comes once, sources are numbered in order")
+  func duplicates() {
+    let context = assembler.assemble([
+      passage("a", 0..<5, "Hello"), passage("b", 0..<5, "hello "), passage("c", 0..<5, "World"),
+    ])
+    #expect(context.sources.map(\.number) == [1, 2] && context.sources.map(\.passage.document) == ["a", "c"])
+    #expect(context.text == "[1] a\nHello\n\n[2] c\nWorld")
+  }
+
+  @Test("neighbours become one passage, in the place of the better")
+  func neighbours() {
+    let text = "One two. Three four. Five six."
+    let context = assembler.assemble(
+      [passage("a", 21..<30, "Five six."), passage("b", 0..<1, "x"), passage("a", 0..<8, "One two."),
+        passage("a", 9..<20, "Three four.")], texts: ["a": text])
+    #expect(context.sources.map(\.passage.text) == [text, "x"])
+    #expect(context.sources[0].passage.range == 0..<30)
+    let overlapping = assembler.assemble([passage("a", 0..<12, "One two. Thr"), passage("a", 9..<20, "Three four.")])
+    #expect(overlapping.sources.map(\.passage.text) == ["One two. Three four."])
+  }
+
+  @Test("no more than the budget; only the best passage may be cut")
+  func budget() {
+    let long = (1...20).map { "This is sentence number \($0)." }.joined(separator: " ")
+    let context = assembler.assemble([
+      passage("a", 0..<long.utf8.count, long), passage("b", 0..<long.utf8.count, long + "!"), passage("c", 0..<2, "ok"),
+    ])
+    #expect(context.tokenCount <= 60 && context.omittedCount == 1)
+    #expect(context.sources[0].passage.text.hasSuffix("."))
+    #expect(long.hasPrefix(context.sources[0].passage.text))
+    #expect(context.sources.last?.passage.document == "c")
+    #expect(assembler.assemble([]).text == "")
+  }
+}
