@@ -23,7 +23,8 @@ struct CommandError: StrataError {
   static let diskFull = ErrorCode("disk_full", .exhausted)
   static let toolMissing = ErrorCode("tool_missing", .unavailable)
   static let nothingIngested = ErrorCode("nothing_ingested", .notFound)
-  static let unknownUser = ErrorCode("unknown_user", .notFound)
+  static let unknownRun = ErrorCode("unknown_run", .notFound)
+  static let nameTaken = ErrorCode("name_taken", .conflict)
 }
 
 extension ErrorKind {

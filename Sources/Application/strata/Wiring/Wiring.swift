@@ -47,9 +47,29 @@ struct Wiring: Sendable {
   /// The prompts that the binary carries.
   func contracts() throws -> ContractRegistry {
     try ContractRegistry(texts: [
-      "answer.prompty": String(decoding: PackageResources.answer_prompty, as: UTF8.self),
-      "plan.prompty": String(decoding: PackageResources.plan_prompty, as: UTF8.self),
+      ("Prompts/answer.prompty", String(decoding: PackageResources.answer_prompty, as: UTF8.self)),
+      ("Prompts/plan.prompty", String(decoding: PackageResources.plan_prompty, as: UTF8.self)),
     ])
+  }
+
+  /// The agent that answers questions about a collection.
+  func runner(for collection: Collection, model: any LanguageModel) throws -> AgentRunner {
+    let contracts = try contracts()
+    let store = collection.store
+    let name = collection.name
+    let environment = AgentEnvironment(stillReadable: { passages, principal in
+      var readable: [Passage] = []
+      for passage in passages {
+        guard let record = try await store.document(passage.document, version: nil, in: name),
+          record.version == passage.version, principal.mayRead(record.readers)
+        else { continue }
+        readable.append(passage)
+      }
+      return readable
+    })
+    return try AgentRunner(
+      model: model, tools: [SearchTool(retriever: collection.retriever)], answerContract: contracts.contract("answer"),
+      planContract: contracts.contract("plan"), journal: collection.store, environment: environment)
   }
 
   /// A collection that is ready to be searched.

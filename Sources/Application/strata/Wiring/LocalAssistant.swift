@@ -1,0 +1,204 @@
+// Owns what the web page and the app API do in this program: runs, documents, users, uploads of one collection.
+import Foundation
+import StrataAgents
+import StrataCore
+import StrataRetrieval
+import StrataServer
+import StrataServing
+
+/// The ``AppService`` over a local model and a local store.
+final class LocalAssistant: AppService {
+  let model: LocalModel
+  private let collection: Collection
+  private let runner: AgentRunner
+  private let uploads: URL
+
+  init(_ wiring: Wiring, _ collection: Collection, model: LocalModel) async throws {
+    self.model = model
+    self.collection = collection
+    runner = try wiring.runner(for: collection, model: model)
+    uploads = wiring.home.uploads.appendingPathComponent(collection.name)
+    try await collection.retriever.load()
+  }
+
+  func overview(as principal: Principal) async throws -> AppOverview {
+    let readable = try await collection.store.documents(in: collection.name).filter { principal.mayRead($0.readers) }
+    return AppOverview(
+      model: model.info.id, collection: collection.name, documentCount: readable.count,
+      chunkCount: readable.reduce(0) { $0 + $1.chunkCount }, examples: Self.examples(readable))
+  }
+
+  /// A question about each of the first few readable documents that have a title.
+  private static func examples(_ documents: [DocumentRecord]) -> [String] {
+    let titled = documents.filter { !$0.title.isEmpty && $0.title.count < 40 }
+    return titled.prefix(3).map { "What does “\($0.title)” say?" }
+  }
+
+  func users() async throws -> [AppUser] {
+    var groups: [String: [String]] = [:]
+    for (group, users) in try await collection.store.groups(in: collection.name) {
+      for user in users { groups[user, default: []].append(group) }
+    }
+    return groups.sorted { $0.key < $1.key }.map { AppUser(name: $0.key, groups: $0.value.sorted()) }
+  }
+
+  func principal(named user: String) async throws -> Principal { try await collection.principal(user) }
+
+  // MARK: Asking
+
+  func ask(_ question: String, as principal: Principal) -> AsyncThrowingStream<AppEvent, any Error> {
+    AsyncThrowingStream { continuation in
+      // Lives as long as the stream: ending it cancels the run.
+      let task = Task {
+        var translation = EventTranslation(model: self.model.info.id)
+        for await event in self.runner.run(AgentRequest(question, as: principal)) {
+          if case .failed(let error) = event { return continuation.finish(throwing: error) }
+          for translated in translation.translate(event) { continuation.yield(translated) }
+        }
+        continuation.finish()
+      }
+      continuation.onTermination = { _ in task.cancel() }
+    }
+  }
+
+  // MARK: Documents
+
+  func documents(as principal: Principal) async throws -> [AppDocument] {
+    try await collection.store.documents(in: collection.name).filter { principal.mayRead($0.readers) }
+      .map { AppDocument($0) }
+  }
+
+  func text(of path: String, version: Int?, as principal: Principal) async throws -> AppDocumentText? {
+    // The current readers decide about old versions too.
+    guard let current = try await collection.store.document(path, version: nil, in: collection.name),
+      principal.mayRead(current.readers)
+    else { return nil }
+    let number = version ?? current.version
+    guard let record = try await collection.store.document(path, version: number, in: collection.name),
+      let text = try await collection.store.text(of: path, version: number, in: collection.name)
+    else { return nil }
+    return AppDocumentText(
+      path: path, version: number, title: record.title, mediaType: record.mediaType, text: text,
+      isCurrent: number == current.version)
+  }
+
+  func upload(_ name: String, content: UploadContent, as principal: Principal) async throws -> AppDocument {
+    let path = "uploads/\(name)"
+    if let current = try await collection.store.document(path, version: nil, in: collection.name),
+      !principal.mayRead(current.readers)
+    {
+      throw CommandError(
+        CommandError.nameTaken, "There is a document of that name already.", remedy: "Rename the file and try again.")
+    }
+    try FileManager.default.createDirectory(
+      at: uploads, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let partial = uploads.appendingPathComponent(".\(UUID().uuidString).\(name)")
+    defer { try? FileManager.default.removeItem(at: partial) }
+    try await Self.write(content, to: partial)
+    let reader: Reader = principal == .anonymous ? .everyone : .user(principal.user)
+    let record = try await collection.ingestor.add(file: partial.path, as: path, readers: [reader])
+    return AppDocument(record)
+  }
+
+  private static func write(_ content: UploadContent, to url: URL) async throws {
+    FileManager.default.createFile(atPath: url.path, contents: nil, attributes: [.posixPermissions: 0o600])
+    let file = try FileHandle(forWritingTo: url)
+    defer { try? file.close() }
+    for try await piece in content {
+      do {
+        try file.write(contentsOf: piece)
+      } catch {
+        throw CommandError(
+          CommandError.diskFull, "The upload could not be written.", remedy: "Free some space and try again.", cause: error)
+      }
+    }
+  }
+
+  func delete(_ path: String, as principal: Principal) async throws -> Bool {
+    guard let record = try await collection.store.document(path, version: nil, in: collection.name),
+      principal.mayRead(record.readers)
+    else { return false }
+    try await collection.ingestor.remove(path)
+    return true
+  }
+
+  // MARK: Runs
+
+  func runs(limit: Int, as principal: Principal) async throws -> [RunSummary] {
+    try await collection.store.runs(limit: 1000, status: nil)
+      .filter { $0.tenant == principal.tenant && $0.user == principal.user }.prefix(limit).map { $0 }
+  }
+
+  func run(_ id: String, as principal: Principal) async throws -> (summary: RunSummary, events: [JournalEvent])? {
+    guard let summary = try await collection.store.summary(of: id), summary.tenant == principal.tenant,
+      summary.user == principal.user
+    else { return nil }
+    return (summary, try await collection.store.events(of: id))
+  }
+}
+
+/// Turns the agent's events into those of the page, with the time that each step took.
+struct EventTranslation {
+  let model: String
+  private let start = ContinuousClock.now
+  private var stepStart = ContinuousClock.now
+  private var index = -1
+  private var current: AppStep?
+
+  init(model: String) { self.model = model }
+
+  mutating func translate(_ event: AgentEvent) -> [AppEvent] {
+    switch event {
+    case .started(let run, _), .resumed(let run, _): return [.runStarted(run: run, model: model)]
+    case .planning: return begin("plan", "Choosing what to do next")
+    case .planned(_, let action, let source):
+      let words = action.query.map { "search for “\($0)”" } ?? action.name
+      return end(detail: source == .rule ? words : "\(words) (\(source.rawValue))")
+        + (action.query.map { begin("search", $0) } ?? [])
+    case .searched(_, let query, let passages):
+      return end(detail: query, passages: passages.count) + [.passages(passages)]
+    case .toolFinished(_, let tool, let isError):
+      return begin(tool, isError ? "failed" : "done") + end(detail: isError ? "failed" : "done")
+    case .answering(_, let passages): return begin("answer", "Reading \(passages) passages")
+    case .answerDelta(let text): return [.delta(text)]
+    case .citation(let number, let citation): return [.citation(Self.citation(citation, number))]
+    case .finished(let answer):
+      let citations = answer.citations.enumerated().map { Self.citation($1, $0 + 1) }
+      let detail = answer.answerable ? "\(citations.count) citations verified" : answer.reason ?? "not answerable"
+      let result = AppAnswer(
+        run: answer.run, answer: answer.answer, isAnswerable: answer.answerable, citations: citations,
+        droppedCitationCount: answer.droppedCitations, usage: answer.usage, milliseconds: Self.milliseconds(since: start))
+      return end(detail: detail.replacing("_", with: " ")) + [.done(result)]
+    case .failed: return []
+    }
+  }
+
+  private mutating func begin(_ kind: String, _ detail: String) -> [AppEvent] {
+    index += 1
+    stepStart = .now
+    let step = AppStep(index: index, kind: kind, state: .running, detail: detail)
+    current = step
+    return [.step(step)]
+  }
+
+  private mutating func end(detail: String, passages: Int? = nil) -> [AppEvent] {
+    guard var step = current else { return [] }
+    current = nil
+    step.state = .done
+    step.detail = detail
+    step.passageCount = passages
+    step.milliseconds = Self.milliseconds(since: stepStart)
+    return [.step(step)]
+  }
+
+  private static func milliseconds(since start: ContinuousClock.Instant) -> Int {
+    let duration = start.duration(to: .now).components
+    return Int(duration.seconds) * 1000 + Int(duration.attoseconds / 1_000_000_000_000_000)
+  }
+
+  private static func citation(_ citation: Citation, _ number: Int) -> AppCitation {
+    AppCitation(
+      number: number, document: citation.document, version: citation.version, range: citation.range,
+      quote: citation.quote, title: citation.title)
+  }
+}
