@@ -1,0 +1,49 @@
+// Owns what the answer contract may tune, with its defaults and limits.
+import StrataCore
+
+/// How the model is made to quote.
+public enum QuotingStrategy: String, Sendable, Hashable, CaseIterable {
+  /// The contract's output schema as it is: the model types its quotes.
+  case plain
+  /// `quote` is an enumeration of the actual sentences of each passage, so that citations are exact by construction.
+  case quotedSentences = "quoted_sentences"
+  /// Sentences are numbered in the prompt and cited by number (`"2.3"`): exact as well, and far fewer tokens.
+  case sentenceNumbers = "sentence_numbers"
+}
+
+/// The `metadata.settings` of an answer contract.
+public struct AnswerSettings: Sendable, Hashable {
+  public var strategy: QuotingStrategy = .quotedSentences
+  public var maxPassages = 5
+  public var maxCitations = 3
+  /// Least number of citations that the grammar asks for; 0 lets the model decline by citing nothing.
+  public var minCitations = 0
+  /// Characters of the answer.
+  public var maxAnswerLength = 400
+  /// Tokens of one passage in the prompt.
+  public var maxPassageTokens = 320
+  public var minCoverage = 0.5
+  public var checksNumbers = true
+  public var checksNames = true
+  /// An answer that says more than its evidence is replaced by the quotes themselves instead of the refusal.
+  public var quotesWhenUngrounded = true
+  /// Order in which the model writes the members.
+  public var order = ["citations", "answer", "answerable"]
+
+  public init() {}
+
+  public init(_ json: JSON) {
+    self.init()
+    if let value = json["strategy"]?.stringValue.flatMap(QuotingStrategy.init(rawValue:)) { strategy = value }
+    if let value = json["max_passages"]?.intValue { maxPassages = min(max(1, value), 50) }
+    if let value = json["max_citations"]?.intValue { maxCitations = min(max(1, value), 20) }
+    if let value = json["min_citations"]?.intValue { minCitations = min(max(0, value), maxCitations) }
+    if let value = json["max_answer_length"]?.intValue { maxAnswerLength = min(max(20, value), 20_000) }
+    if let value = json["max_passage_tokens"]?.intValue { maxPassageTokens = min(max(16, value), 8_192) }
+    if let value = json["min_coverage"]?.doubleValue { minCoverage = min(max(0, value), 1) }
+    if let value = json["check_numbers"]?.boolValue { checksNumbers = value }
+    if let value = json["check_names"]?.boolValue { checksNames = value }
+    if let value = json["quote_when_ungrounded"]?.boolValue { quotesWhenUngrounded = value }
+    if let value = json["order"]?.arrayValue?.compactMap(\.stringValue), Set(value) == Set(order) { order = value }
+  }
+}

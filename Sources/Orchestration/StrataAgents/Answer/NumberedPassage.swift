@@ -1,0 +1,52 @@
+// Owns a passage as the model sees it: numbered, cut to size, split into sentences.
+import StrataCore
+
+struct NumberedPassage: Sendable {
+  /// From 1.
+  let number: Int
+  /// Shortened at its end when it was too long, so that its range still starts where the text does.
+  let passage: Passage
+  let sentences: [Sentence]
+
+  init(number: Int, passage: Passage) {
+    self.number = number
+    self.passage = passage
+    sentences = SentenceSplitter.sentences(of: passage.text)
+  }
+
+  /// As the answer contract's input schema wants it.
+  func json(strategy: QuotingStrategy) -> JSON {
+    var text = passage.text
+    if strategy == .sentenceNumbers {
+      text = sentences.enumerated().map { "[\(number).\($0.offset + 1)] \($0.element.text)" }.joined(separator: "\n")
+    }
+    return ["number": .int(number), "title": .string(heading), "text": .string(text)]
+  }
+
+  private var heading: String {
+    let title = passage.title.isEmpty ? passage.document : passage.title
+    let path = passage.headingPath.filter { $0 != title }
+    return ([title] + path).joined(separator: " > ")
+  }
+
+  /// Fewer sentences, for a smaller prompt; nil when nothing would be left.
+  func shortened() -> NumberedPassage? {
+    guard sentences.count > 1 else { return nil }
+    let keep = sentences[sentences.count - 1 - sentences.count / 4 ..< sentences.count].first
+    guard let end = keep?.range.lowerBound, end > 0 else { return nil }
+    let bytes = Array(passage.text.utf8)[..<end]
+    var shorter = passage
+    shorter.text = String(decoding: bytes, as: UTF8.self)
+    shorter.range = passage.range.lowerBound..<(passage.range.lowerBound + bytes.count)
+    return NumberedPassage(number: number, passage: shorter)
+  }
+
+  func citation(_ range: Range<Int>) -> Citation? {
+    let bytes = Array(passage.text.utf8)
+    guard range.lowerBound >= 0, range.upperBound <= bytes.count, !range.isEmpty else { return nil }
+    let start = passage.range.lowerBound + range.lowerBound
+    return Citation(
+      document: passage.document, version: passage.version, range: start..<(start + range.count),
+      quote: String(decoding: bytes[range], as: UTF8.self), passage: number, title: passage.title, page: passage.page)
+  }
+}
