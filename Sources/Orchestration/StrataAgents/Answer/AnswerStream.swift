@@ -4,13 +4,15 @@ import StrataCore
 
 /// An incremental reader of one JSON object with the members `citations` and `answer`.
 /// - Complexity: O(1) per byte.
-struct AnswerStream {
-  enum Part: Equatable {
+package struct AnswerStream {
+  package init() {}
+
+  package enum Part: Hashable, Sendable {
     case citations([JSON])
     case text(String)
   }
 
-  private(set) var text = ""
+  package private(set) var text = ""
   private var bytes: [UInt8] = []
   private var index = 0
   private var depth = 0
@@ -23,7 +25,7 @@ struct AnswerStream {
   private var expectsKey = false
   private var valueStart = 0
 
-  mutating func append(_ piece: String) -> [Part] {
+  package mutating func append(_ piece: String) -> [Part] {
     text += piece
     bytes += piece.utf8
     var parts: [Part] = []

@@ -1,11 +1,11 @@
 // Owns the words of a text that carry its meaning, reduced so that inflections meet. English, cheap, deterministic.
 
-enum ContentWords {
+package enum ContentWords {
   /// Lower-case stems of letters-and-digits words without function words, in order of occurrence.
-  static func stems(of text: String) -> [String] { words(of: text).filter { !stopWords.contains($0) }.map(stem) }
+  package static func stems(of text: String) -> [String] { words(of: text).filter { !stopWords.contains($0) }.map(stem) }
 
   /// Lower-case words; `2,400` and `2.400,50` lose their separators between digits.
-  static func words(of text: String) -> [String] {
+  package static func words(of text: String) -> [String] {
     let bytes = Array(text.lowercased().utf8)
     var words: [String] = []
     var word: [UInt8] = []

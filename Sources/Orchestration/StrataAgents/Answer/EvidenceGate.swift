@@ -3,17 +3,23 @@ import Foundation
 import StrataCore
 
 /// Refuses answers whose evidence does not speak of what was asked, or that say more than their evidence.
-struct EvidenceGate: Sendable {
+package struct EvidenceGate: Sendable {
   /// Least weighted share of the question's content words that the cited passages must contain, 0 to 1.
-  var leastCoverage: Double
+  package var leastCoverage: Double
   /// Numbers of the answer must stand in the evidence.
-  var checksNumbers: Bool
+  package var checksNumbers: Bool
   /// Capitalised words and mixed codes of the answer must stand in the evidence.
-  var checksNames: Bool
+  package var checksNames: Bool
+
+  package init(leastCoverage: Double = 0.5, checksNumbers: Bool = true, checksNames: Bool = true) {
+    self.leastCoverage = leastCoverage
+    self.checksNumbers = checksNumbers
+    self.checksNames = checksNames
+  }
 
   /// Weights of the question's content words: rarer among the retrieved passages is heavier, and a word that no passage
   /// contains is heaviest, since exactly such words are the sign of a question that the documents do not answer.
-  static func weights(question: String, passages: [Passage]) -> [String: Double] {
+  package static func weights(question: String, passages: [Passage]) -> [String: Double] {
     let texts = passages.map { Set(ContentWords.stems(of: searchable($0))) }
     var weights: [String: Double] = [:]
     for stem in Set(ContentWords.stems(of: question)) {
@@ -24,7 +30,7 @@ struct EvidenceGate: Sendable {
   }
 
   /// Weighted share of the question's content words that occur in `evidence`; 1 when the question has none.
-  static func coverage(weights: [String: Double], evidence: [Passage]) -> Double {
+  package static func coverage(weights: [String: Double], evidence: [Passage]) -> Double {
     let total = weights.values.reduce(0, +)
     guard total > 0 else { return 1 }
     let stems = Set(evidence.flatMap { ContentWords.stems(of: searchable($0)) })
@@ -39,7 +45,7 @@ struct EvidenceGate: Sendable {
 
   /// Words of `answer` that claim something specific (numbers, names) and stand neither in the evidence nor in the
   /// question.
-  func ungrounded(answer: String, question: String, quotes: [String], evidence: [Passage]) -> [String] {
+  package func ungrounded(answer: String, question: String, quotes: [String], evidence: [Passage]) -> [String] {
     var known = Set(ContentWords.words(of: question))
     for text in quotes + evidence.map(Self.searchable) { known.formUnion(ContentWords.words(of: text)) }
     let knownStems = Set(known.map(ContentWords.stem))

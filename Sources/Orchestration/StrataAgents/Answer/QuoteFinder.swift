@@ -2,13 +2,13 @@
 
 /// A text prepared for finding quotations: white space runs are one space, typographic punctuation is ASCII, Markdown
 /// emphasis and invisible characters are gone. Letters and digits must agree exactly.
-struct QuoteFinder: Sendable {
+package struct QuoteFinder: Sendable {
   private let normalized: [UInt8]
   /// Byte offset in the original of each normalized byte.
   private let offsets: [Int]
   private let source: [UInt8]
 
-  init(_ text: String) {
+  package init(_ text: String) {
     source = Array(text.utf8)
     (normalized, offsets) = Self.normalize(source)
   }
@@ -18,7 +18,7 @@ struct QuoteFinder: Sendable {
 
   /// The original byte range of the first occurrence, or nil.
   /// - Complexity: O(text × quote) at worst, linear in practice.
-  func range(of quote: String) -> Range<Int>? {
+  package func range(of quote: String) -> Range<Int>? {
     var needle = Self.normalize(Array(quote.utf8)).bytes[...]
     while let byte = needle.first, byte == 0x20 || byte == UInt8(ascii: "\"") { needle = needle.dropFirst() }
     while let byte = needle.last, byte == 0x20 || byte == UInt8(ascii: "\"") { needle = needle.dropLast() }

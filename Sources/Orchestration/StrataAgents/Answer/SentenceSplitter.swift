@@ -2,20 +2,20 @@
 // common English abbreviations.
 
 /// One quotable stretch of a passage.
-struct Sentence: Sendable, Hashable {
+package struct Sentence: Sendable, Hashable {
   /// UTF-8 byte range in the passage's text.
-  var range: Range<Int>
+  package var range: Range<Int>
   /// The bytes of `range` with white space runs as single spaces.
-  var text: String
+  package var text: String
 }
 
-enum SentenceSplitter {
+package enum SentenceSplitter {
   /// Longer stretches are cut at a space.
-  static let byteLimit = 320
+  package static let byteLimit = 320
 
   /// Sentences in order; headings, rules and fragments without three letters or digits are left out.
   /// - Complexity: O(bytes).
-  static func sentences(of text: String) -> [Sentence] {
+  package static func sentences(of text: String) -> [Sentence] {
     let bytes = Array(text.utf8)
     var result: [Sentence] = []
     for block in blocks(bytes) {

@@ -118,9 +118,6 @@ public actor AgentRunner {
     _ run: String, _ principal: Principal, _ emit: @escaping @Sendable (AgentEvent) -> Void
   ) async {
     do {
-      guard active[run] == nil else {
-        throw AgentError(AgentError.runActive, "The run is being executed.", remedy: "Follow it there.", location: run)
-      }
       let summary = try await parts.journal.summary(of: run)
       guard let summary, summary.tenant == principal.tenant, summary.user == principal.user else {
         throw AgentError(AgentError.runNotFound, "There is no run \(run).", remedy: "List your runs.", location: run)
@@ -129,6 +126,9 @@ public actor AgentRunner {
         throw AgentError(
           AgentError.runFinished, "The run is \(summary.status.rawValue).", remedy: "Ask again for a new answer.",
           location: run)
+      }
+      guard active[run] == nil else {
+        throw AgentError(AgentError.runActive, "The run is being executed.", remedy: "Follow it there.", location: run)
       }
       let (machine, count) = try await replay(run)
       emit(.resumed(run: run, steps: machine.steps))

@@ -65,26 +65,27 @@ public struct RunMachine: Sendable {
     case (_, .failed(let code, let message, let remedy)):
       finish(.failed(code: code, message: message, remedy: remedy))
     case (_, .resumed): break
-    case (.planning(let step, _), .planStarted(step)):
+    case (.planning(let step, _), .planStarted(let same)) where same == step:
       phase = .planning(step: step, isStarted: true)
       return []
-    case (.planning(let step, _), .planned(step, let action, _, let spent)):
+    case (.planning(let step, _), .planned(let same, let action, _, let spent)) where same == step:
       usage = usage + spent
       switch action {
       case .call(let tool, let arguments) where !isRepeated(tool, arguments):
         phase = .acting(step: step, ToolCall(id: "step-\(step)", name: tool, arguments: arguments), isStarted: false)
       case .answer, .call: phase = .answering(step: step, isStarted: false)
       }
-    case (.acting(let step, let call, _), .toolStarted(step, call)):
+    case (.acting(let step, let call, _), .toolStarted(let same, let started)) where same == step && started == call:
       phase = .acting(step: step, call, isStarted: true)
       return []
-    case (.acting(let step, let call, _), .toolFinished(step, let observation)) where observation.call == call:
+    case (.acting(let step, let call, _), .toolFinished(let same, let observation))
+    where same == step && observation.call == call:
       remember(observation)
       phase = .planning(step: step + 1, isStarted: false)
-    case (.answering(let step, _), .answerStarted(step)):
+    case (.answering(let step, _), .answerStarted(let same)) where same == step:
       phase = .answering(step: step, isStarted: true)
       return []
-    case (.answering(let step, _), .answered(step, let answer)):
+    case (.answering(let step, _), .answered(let same, let answer)) where same == step:
       finish(.answered(answer))
     default: throw impossible(event)
     }

@@ -1,0 +1,186 @@
+import StrataAgents
+import StrataCore
+import StrataTesting
+import Testing
+
+@Suite struct AgentRunnerTests {
+  let question = "What is the limit for a hotel night?"
+
+  @Test("a question is searched, answered and cited to the byte")
+  func answers() async throws {
+    let bench = Bench()
+    let events = await bench.events(try bench.runner(bench.model()).run(AgentRequest(question, as: bench.ada)))
+    guard case .finished(let answer)? = events.last else {
+      Issue.record("\(events)")
+      return
+    }
+    #expect(answer.answer == "The limit is 165 euros.")
+    #expect(answer.answerable)
+    let citation = try #require(answer.citations.first)
+    let text = Array(Corpus.travel.text.utf8)
+    let bytes = text[(citation.range.lowerBound - 100)..<(citation.range.upperBound - 100)]
+    #expect(String(decoding: bytes, as: UTF8.self) == "The limit for a hotel night is 165 euros.")
+    #expect(
+      Array(answer.json.objectValue?.keys.prefix(5) ?? []) == ["answer", "answerable", "citations", "run", "usage"])
+    #expect(
+      events.map(\.name).filter { $0 != "answer.delta" } == [
+        "run.started", "step.planned", "step.searched", "step.planning", "step.planned", "step.answering",
+        "answer.citation", "run.finished",
+      ])
+    let deltas = events.compactMap { if case .answerDelta(let text) = $0 { text } else { nil } }
+    #expect(deltas.joined() == answer.answer)
+    #expect(bench.retriever.queries == [question])
+    #expect(try await bench.journal.summary(of: "run-1")?.status == .completed)
+  }
+
+  @Test(
+    "a process that dies at any event leaves a run that another finishes, without repeating a completed step",
+    arguments: 0..<8, [true, false])
+  func crash(survives: Int, lastIsDurable: Bool) async throws {
+    var bench = Bench()
+    bench.configuration = AgentConfiguration(policy: .model)
+    let inner = InMemoryJournal()
+    let search = #"{"action":"search","query":"hotel limit"}"#
+    bench.journal = CrashingJournal(inner, survives: survives, lastIsDurable: lastIsDurable)
+    let first = await bench.events(
+      try bench.runner(bench.model(plans: [search])).run(AgentRequest(question, as: bench.ada)))
+    let before = await inner.events(of: "run-1").map(\.kind)
+    #expect(first.last?.name == (before.last == "answer.completed" && survives >= 8 ? "run.finished" : "run.failed"))
+
+    bench.journal = inner
+    let plans = before.contains("plan.completed") ? [] : [search]
+    let model = bench.model(plans: plans)
+    let events = await bench.events(try bench.runner(model).resume("run-1", as: bench.ada))
+    guard !before.isEmpty else {
+      guard case .failed(let error)? = events.last else { return #expect(Bool(false), "\(events)") }
+      #expect(error.code == AgentError.journalBroken)
+      return
+    }
+    guard case .finished(let answer)? = events.last else { return #expect(Bool(false), "\(before): \(events)") }
+    #expect(answer.answer == "The limit is 165 euros.")
+    #expect(await inner.summary(of: "run-1")?.status == .completed)
+    let kinds = await inner.events(of: "run-1").map(\.kind)
+    #expect(kinds.count { $0 == "tool.completed" } == 1)
+    #expect(kinds.count { $0 == "answer.completed" } == 1)
+    let searchesBefore = before.contains("tool.started") ? 1 : 0
+    if before.contains("tool.completed") {
+      #expect(bench.retriever.queries.count == 1)
+    } else {
+      #expect(bench.retriever.queries.count <= searchesBefore + 1)
+    }
+    if before.contains("answer.completed") { #expect(model.requests.isEmpty) }
+  }
+
+  @Test("a finished run cannot be resumed, a foreign one does not exist, a gap in the journal is named")
+  func refusals() async throws {
+    let bench = Bench()
+    let runner = try bench.runner(bench.model())
+    _ = try await runner.answer(AgentRequest(question, as: bench.ada))
+    func code(_ run: String, _ user: String) async -> ErrorCode? {
+      if case .failed(let error)? = await bench.events(runner.resume(run, as: Principal(user: user))).last {
+        error.code
+      } else {
+        nil
+      }
+    }
+    #expect(await code("run-1", "ada") == AgentError.runFinished)
+    #expect(await code("run-1", "eve") == AgentError.runNotFound)
+    #expect(await code("run-2", "ada") == AgentError.runNotFound)
+    try await bench.journal.open(run: "run-3", principal: bench.ada, title: "")
+    try await bench.journal.append(
+      JournalEvent(run: "run-3", sequence: 0, kind: "tool.completed", payload: ["step": 0], timestamp: .now))
+    #expect(await code("run-3", "ada") == AgentError.journalBroken)
+    #expect(try await bench.journal.summary(of: "run-3")?.status == .failed)
+  }
+
+  @Test("an invalid plan is repaired once, then the question is searched for")
+  func plans() async throws {
+    var bench = Bench()
+    bench.configuration = AgentConfiguration(policy: .model)
+    let repaired = bench.model(plans: ["nonsense", #"{"action":"search","query":"hotel"}"#])
+    var events = await bench.events(try bench.runner(repaired).run(AgentRequest(question, as: bench.ada)))
+    #expect(events.contains(.planned(step: 0, action: .search("hotel"), source: .repaired)))
+
+    bench.journal = InMemoryJournal()
+    let hopeless = bench.model(plans: ["nonsense", #"{"action":"fly"}"#])
+    events = await bench.events(try bench.runner(hopeless).run(AgentRequest(question, as: bench.ada)))
+    #expect(events.contains(.planned(step: 0, action: .search(question), source: .fallback)))
+    #expect(events.last?.name == "run.finished")
+  }
+
+  @Test("steps are bounded and the same search is never made twice")
+  func budget() async throws {
+    var bench = Bench()
+    bench.configuration = AgentConfiguration(budget: RunBudget(steps: 3), policy: .model)
+    let restless = bench.model(plans: (0..<9).map { #"{"action":"search","query":"try \#($0)"}"# })
+    var answer = try await bench.runner(restless).answer(AgentRequest(question, as: bench.ada))
+    #expect(answer.steps == 3)
+    #expect(bench.retriever.queries == ["try 0", "try 1"])
+
+    bench.journal = InMemoryJournal()
+    bench.retriever = CountingRetriever([Corpus.travel])
+    let stubborn = bench.model(plans: [String](repeating: #"{"action":"search","query":"same"}"#, count: 9))
+    answer = try await bench.runner(stubborn).answer(AgentRequest(question, as: bench.ada))
+    #expect(bench.retriever.queries == ["same"])
+    #expect(answer.answerable)
+  }
+
+  @Test("a run that takes too long ends with an error that says so")
+  func time() async throws {
+    var bench = Bench()
+    bench.retriever = CountingRetriever([Corpus.travel], delay: .seconds(30))
+    bench.configuration.budget = RunBudget(time: .milliseconds(20))
+    await #expect {
+      _ = try await bench.runner(bench.model()).answer(AgentRequest(question, as: bench.ada))
+    } throws: {
+      ($0 as? AgentError)?.code == AgentError.timeExhausted
+    }
+    #expect(try await bench.journal.summary(of: "run-1")?.status == .failed)
+  }
+
+  @Test("a cancelled run says so in its journal")
+  func cancellation() async throws {
+    var bench = Bench()
+    bench.retriever = CountingRetriever([Corpus.travel], delay: .seconds(30))
+    let runner = try bench.runner(bench.model())
+    let stream = runner.run(AgentRequest(question, as: bench.ada))
+    var events: [AgentEvent] = []
+    for await event in stream {
+      events.append(event)
+      if case .planned = event { await runner.cancel("run-1") }
+    }
+    #expect(events.last?.name == "run.cancelled")
+    #expect(try await bench.journal.summary(of: "run-1")?.status == .cancelled)
+    #expect(try await bench.journal.events(of: "run-1").last?.kind == "run.cancelled")
+  }
+
+  @Test("what was readable when it was found and is no longer stays out of a resumed run")
+  func revoked() async throws {
+    var bench = Bench()
+    let inner = InMemoryJournal()
+    bench.journal = CrashingJournal(inner, survives: 4, lastIsDurable: true)
+    _ = await bench.events(try bench.runner(bench.model()).run(AgentRequest(question, as: bench.ada)))
+    bench.journal = inner
+    bench.environment.stillReadable = { passages, _ in passages.filter { $0.document != "policies/travel.md" } }
+    let model = bench.model()
+    let events = await bench.events(try bench.runner(model).resume("run-1", as: bench.ada))
+    guard case .finished(let answer)? = events.last else { return #expect(Bool(false), "\(events)") }
+    #expect(!answer.answerable)
+    #expect(!events.contains { $0.json.text().contains("165") })
+    for request in model.requests {
+      if case .messages(let messages) = request.input { #expect(!messages.contains { $0.content.contains("165") }) }
+    }
+  }
+
+  @Test("an error of the search is an error of the run, not a missing answer")
+  func brokenSearch() async throws {
+    struct Broken: Retriever {
+      func search(_ query: RetrievalQuery, as principal: Principal) async throws -> [Passage] { throw Crash() }
+    }
+    let bench = Bench()
+    let runner = try AgentRunner(
+      model: bench.model(), tools: [SearchTool(Broken())], answerContract: bench.contract,
+      planContract: PlainContract.plan, journal: bench.journal, environment: bench.environment)
+    await #expect(throws: AgentError.self) { try await runner.answer(AgentRequest(question, as: bench.ada)) }
+  }
+}
