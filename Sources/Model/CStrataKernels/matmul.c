@@ -7,6 +7,7 @@ const strata_product_kernels *strata_products(void) {
   switch (strata_isa_current()) {
 #if STRATA_X86
     case STRATA_ISA_AVX512: return &strata_products_avx512;
+    case STRATA_ISA_AVX2: return &strata_products_avx2;
 #endif
     default: return &strata_products_portable;
   }

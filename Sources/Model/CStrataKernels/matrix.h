@@ -107,6 +107,7 @@ typedef struct strata_product_kernels {
 
 extern const strata_product_kernels strata_products_portable;
 #if STRATA_X86
+extern const strata_product_kernels strata_products_avx2;
 extern const strata_product_kernels strata_products_avx512;
 #endif
 
