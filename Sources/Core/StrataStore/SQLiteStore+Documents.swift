@@ -124,8 +124,7 @@ extension SQLiteStore: DocumentStore {
   /// Cached embeddings that only this document used go too. Deleting an absent document does nothing.
   public func delete(_ path: String, in collection: String) async throws -> [Int64] {
     let removed = try await remove(path, in: collection)
-    // The log would keep the text until it is written over. Readers in other processes may forbid that for the moment.
-    if !removed.isEmpty { try? await truncateLog() }
+    if !removed.isEmpty { await truncateLogNowAndThen() }
     return removed
   }
 

@@ -2,15 +2,17 @@
 import Foundation
 import GRDB
 import StrataCore
+import Synchronization
 
 /// Documents and journal in one SQLite file.
 ///
 /// Write-ahead logging with `synchronous = FULL`: a call that has returned survives a crash and a power cut. Several
 /// processes may open the same file; see ``changeToken(in:)`` for how one notices what another did. Deleted content is
-/// overwritten (`secure_delete`), not only unlinked.
+/// overwritten (`secure_delete`), not only unlinked; the log may hold a copy of it until ``close()``.
 public final class SQLiteStore: Sendable {
   public let path: String
   private let pool: DatabasePool
+  private let lastTruncation = Mutex<ContinuousClock.Instant?>(nil)
 
   /// Opens the file, making it (readable by this user only) when there is none, and brings older files up to date.
   ///
@@ -72,8 +74,11 @@ public final class SQLiteStore: Sendable {
     }
   }
 
-  /// Closes the connections. Calls that come later throw.
-  public func close() throws { try pool.close() }
+  /// Empties the log and closes the connections. Calls that come later throw.
+  public func close() throws {
+    _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+    try pool.close()
+  }
 
   // MARK: Access, for the facets
 
@@ -81,9 +86,16 @@ public final class SQLiteStore: Sendable {
     do { return try await pool.read(body) } catch { throw StoreError.wrapping(error, path: path) }
   }
 
-  /// Moves everything from the write-ahead log into the database file and empties the log.
-  func truncateLog() async throws {
-    try await pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+  /// Empties the write-ahead log, which would keep deleted text until it is written over; at most once a second, since
+  /// it takes several disk flushes. Readers in other processes may forbid it for the moment, which is no failure.
+  func truncateLogNowAndThen() async {
+    let isDue = lastTruncation.withLock { last in
+      if let last, ContinuousClock.now - last < .seconds(1) { return false }
+      last = .now
+      return true
+    }
+    guard isDue else { return }
+    _ = try? await pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
   }
 
   /// Runs `body` in one transaction that other processes see whole or not at all.
