@@ -83,21 +83,32 @@ final class LocalAssistant: AppService {
   }
 
   func upload(_ name: String, content: UploadContent, as principal: Principal) async throws -> AppDocument {
-    let path = "uploads/\(name)"
+    let path = Ingestor.uploadPrefix + name
     if let current = try await collection.store.document(path, version: nil, in: collection.name),
       !principal.mayRead(current.readers)
     {
       throw CommandError(
         CommandError.nameTaken, "There is a document of that name already.", remedy: "Rename the file and try again.")
     }
+    let target = uploads.appendingPathComponent(path)
+    let folder = target.deletingLastPathComponent()
     try FileManager.default.createDirectory(
-      at: uploads, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    let partial = uploads.appendingPathComponent(".\(UUID().uuidString).\(name)")
+      at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let partial = folder.appendingPathComponent(".\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: partial) }
     try await Self.write(content, to: partial)
+    guard rename(partial.path, target.path) == 0 else {
+      throw CommandError(
+        CommandError.fileUnreadable, "The upload could not be stored: \(String(cString: strerror(errno))).",
+        remedy: "Check the space and the permissions of \(folder.path).")
+    }
     let reader: Reader = principal == .anonymous ? .everyone : .user(principal.user)
-    let record = try await collection.ingestor.add(file: partial.path, as: path, readers: [reader])
-    return AppDocument(record)
+    do {
+      return AppDocument(try await collection.ingestor.add(path, in: uploads.path, readers: [reader]))
+    } catch {
+      try? FileManager.default.removeItem(at: target)
+      throw error
+    }
   }
 
   private static func write(_ content: UploadContent, to url: URL) async throws {
@@ -119,6 +130,9 @@ final class LocalAssistant: AppService {
       principal.mayRead(record.readers)
     else { return false }
     try await collection.ingestor.remove(path)
+    if path.hasPrefix(Ingestor.uploadPrefix) {
+      try? FileManager.default.removeItem(at: uploads.appendingPathComponent(path))
+    }
     return true
   }
 

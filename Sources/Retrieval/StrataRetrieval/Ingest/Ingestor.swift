@@ -80,7 +80,9 @@ public actor Ingestor {
       try await $0.setSetting("folder", to: folder, in: $1)
       return Dictionary(try await $0.documents(in: $1).map { ($0.path, $0) }) { $1 }
     }
-    let changed = run.records.values.filter { Set($0.readers) != Set(run.policy.readers(for: $0.path)) }
+    let changed = run.records.values.filter {
+      !$0.path.hasPrefix(Self.uploadPrefix) && Set($0.readers) != Set(run.policy.readers(for: $0.path))
+    }
     for record in changed.sorted(by: { $0.path < $1.path }) {
       let readers = run.policy.readers(for: record.path)
       await index?.setReaders(readers, of: record.path)
@@ -118,7 +120,8 @@ public actor Ingestor {
       }
     }
     let gone = run.records.keys.filter { path in
-      !present.contains(path) && !walk.unreadable.contains { path.hasPrefix($0.path + "/") }
+      !path.hasPrefix(Self.uploadPrefix) && !present.contains(path)
+        && !walk.unreadable.contains { path.hasPrefix($0.path + "/") }
     }
     for path in gone.sorted() {
       try await delete(path)
@@ -156,7 +159,7 @@ public actor Ingestor {
 
   // MARK: Changing store and index
 
-  private func delete(_ path: String) async throws {
+  func delete(_ path: String) async throws {
     let removed = try await stored(path) { try await $0.delete(path, in: $1) }
     try await index?.deleted(removed)
   }
