@@ -15,6 +15,7 @@ struct SchemaSuite: Sendable {
   }
 
   let folder: URL
+  static let isVerbose = ProcessInfo.processInfo.environment["STRATA_VERBOSE"] != nil
 
   static let shared: SchemaSuite? = {
     let here = URL(fileURLWithPath: #filePath)
@@ -112,7 +113,7 @@ struct ConformanceTests {
       return
     }
     let result = try run(suite, draft, optional: true)
-    if ProcessInfo.processInfo.environment["STRATA_VERBOSE"] != nil { for failure in result.failures { print(failure) } }
+    if SchemaSuite.isVerbose { for failure in result.failures { print(failure) } }
     print("\(draft) optional: \(result.passed) of \(result.total)")
     #expect(result.passed * 100 >= result.total * 88)
   }

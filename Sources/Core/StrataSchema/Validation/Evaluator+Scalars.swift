@@ -58,8 +58,8 @@ extension Evaluator {
     case .pattern(let pattern):
       if pattern.matches(text) { return true }
       report(node, "pattern", "must match the pattern \(pattern.source); found \(Evaluator.brief(value))")
-    case .format(let format):
-      if format.accepts(text) { return true }
+    case .format(let format, let isAsserted):
+      if !isAsserted || format.accepts(text) { return true }
       report(node, "format", "is no valid \(format.rawValue): \(Evaluator.brief(value))")
     default: return true
     }

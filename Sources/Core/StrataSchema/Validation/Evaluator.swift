@@ -37,9 +37,12 @@ struct Evaluator {
     self.collects = collects
   }
 
-  mutating func run(_ value: JSON) -> Bool {
+  mutating func run(_ value: JSON) -> Bool { run(program.root, value) }
+
+  /// Whether `value` fits one node.
+  mutating func run(_ node: Int, _ value: JSON) -> Bool {
     var evaluated = Evaluated()
-    return evaluate(program.root, value, &evaluated) && !isExhausted
+    return evaluate(node, value, &evaluated) && !isExhausted
   }
 
   mutating func evaluate(_ index: Int, _ value: JSON, _ evaluated: inout Evaluated) -> Bool {

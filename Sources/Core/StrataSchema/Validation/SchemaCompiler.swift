@@ -76,10 +76,8 @@ struct SchemaCompiler {
     }
     try addDynamicReference(&reader, dialect, resource, to: &result)
     if dialect.validates { try addAssertions(reader, dialect, to: &result) }
-    if let format = try reader.string("format"), assertsFormats || dialect.assertsFormat,
-      let known = StringFormat(rawValue: format)
-    {
-      result.append(.format(known))
+    if let format = try reader.string("format"), let known = StringFormat(rawValue: format) {
+      result.append(.format(known, isAsserted: assertsFormats || dialect.assertsFormat))
     }
     try addObjectApplicators(reader, dialect, resource, to: &result)
     try addArrayApplicators(reader, dialect, resource, to: &result)
@@ -181,6 +179,7 @@ struct SchemaCompiler {
     var rules = PropertyRules()
     for (key, _) in try reader.map("properties") ?? JSONObject() {
       rules.named[key] = try node(at: reader.location.child("properties", key), resource: resource)
+      rules.order.append(key)
     }
     for (key, _) in try reader.map("patternProperties") ?? JSONObject() {
       let pattern = try reader.pattern(key, "patternProperties")

@@ -50,6 +50,8 @@ struct NumberBound: Sendable {
 
 struct PropertyRules: Sendable {
   var named: [String: Int] = [:]
+  /// The names as they were written.
+  var order: [String] = []
   var patterns: [(pattern: Pattern, node: Int)] = []
   var additional: Int?
 }
@@ -79,7 +81,7 @@ enum SchemaKeyword: Sendable {
   case minLength(Int)
   case maxLength(Int)
   case pattern(Pattern)
-  case format(StringFormat)
+  case format(StringFormat, isAsserted: Bool)
   case minItems(Int)
   case maxItems(Int)
   case uniqueItems
