@@ -31,17 +31,22 @@ public final class LocalModel: LanguageModel {
   ) throws {
     let tokenizer = try gguf.makeTokenizer()
     let model = try DecoderModel(gguf: gguf, pool: pool)
-    let vocabulary = TokenVocabulary(
-      tokens: (0..<model.configuration.vocabularySize).map { id in
-        id < tokenizer.vocabularySize && !tokenizer.isSpecial(Int32(id)) ? tokenizer.bytes(of: Int32(id)) : []
-      }, endOfGeneration: tokenizer.endOfGenerationIDs)
     self.tokenizer = tokenizer
     self.now = now
     template = try gguf.metadata["tokenizer.chat_template"]?.stringValue.map { try ChatTemplate($0) }
     info = ModelInfo(
       id: id, contextLength: min(model.configuration.contextLength, limits.cacheTokens),
       architecture: "\(model.configuration.architecture)", parameterCount: model.configuration.parameterCount)
-    engine = Engine(model: model, tokenizer: tokenizer, vocabulary: vocabulary, limits: limits, seeds: seeds)
+    let rowCount = model.configuration.vocabularySize
+    engine = Engine(
+      model: model, tokenizer: tokenizer,
+      vocabulary: {
+        // Models may have more rows than the tokenizer has tokens; those rows stand for nothing.
+        let missing = max(0, rowCount - tokenizer.vocabularySize)
+        return TokenVocabulary(
+          tokens: tokenizer.tokenBytes() + Array(repeating: [], count: missing),
+          endOfGeneration: tokenizer.endOfGenerationIDs)
+      }, limits: limits, seeds: seeds)
   }
 
   /// What the engine is doing now.

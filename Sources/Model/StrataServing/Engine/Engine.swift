@@ -11,17 +11,18 @@ package final class Engine: Sendable {
   private let inbox: Inbox
   package let limits: SchedulerLimits
 
-  /// - Parameter vocabulary: bytes of each token, needed for constrained output.
+  /// - Parameter vocabulary: makes the table of token bytes that constrained output needs; called once, on the
+  ///   engine's thread, so that loading a model does not wait for it.
   package init(
-    model: DecoderModel, tokenizer: any Tokenizer, vocabulary: TokenVocabulary, limits: SchedulerLimits,
-    seeds: @escaping @Sendable () -> UInt64
+    model: DecoderModel, tokenizer: any Tokenizer, vocabulary: @escaping @Sendable () -> TokenVocabulary,
+    limits: SchedulerLimits, seeds: @escaping @Sendable () -> UInt64
   ) {
     let inbox = Inbox()
     self.inbox = inbox
     self.limits = limits
     let thread = Thread {
       let loop = EngineLoop(
-        model: model, tokenizer: tokenizer, vocabulary: vocabulary, limits: limits, inbox: inbox, seeds: seeds)
+        model: model, tokenizer: tokenizer, vocabulary: vocabulary(), limits: limits, inbox: inbox, seeds: seeds)
       loop.run()
     }
     thread.name = "strata-engine"

@@ -42,7 +42,7 @@ final class EngineLoop {
     self.seeds = seeds
     scheduler = Scheduler(limits: limits)
     prefixes = PrefixCache(tokenLimit: limits.cacheTokens / 2)
-    mask = TokenMask(vocabularySize: model.configuration.vocabularySize)
+    mask = TokenMask(count: vocabulary.count)
   }
 
   /// Runs until the inbox is stopped.
@@ -76,7 +76,7 @@ final class EngineLoop {
     for token in request.tokens { sampler.observe(token) }
     sequences[id] = Sequence(
       request: request, continuation: continuation, arrivedAt: time, tokens: request.tokens, sampler: sampler,
-      matcher: request.grammar.map { GrammarMatcher(grammar: $0, vocabulary: vocabulary) })
+      matcher: request.grammar.map { GrammarMatcher($0, vocabulary: vocabulary) })
   }
 
   /// Gives an admitted sequence its cache, filled with the longest prefix that is known already.
@@ -136,7 +136,7 @@ final class EngineLoop {
     let sampled: SampledToken?
     if sequence.matcher != nil {
       sequence.matcher?.fillMask(&mask)
-      sampled = mask.withWords { sequence.sampler.sample(logits, allowed: $0) }
+      sampled = mask.words.withUnsafeBufferPointer { sequence.sampler.sample(logits, allowed: $0) }
     } else {
       sampled = sequence.sampler.sample(logits, allowed: nil)
     }
