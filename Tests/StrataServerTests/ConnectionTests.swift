@@ -1,3 +1,4 @@
+import Foundation
 import StrataCore
 import StrataServer
 import StrataTesting
@@ -158,6 +159,31 @@ struct ConnectionTests {
       let error = await #expect(throws: ServerError.self) { try await second.run() }
       #expect(error?.code == .portInUse)
       #expect(error?.remedy?.contains("another port") == true)
+    }
+  }
+}
+
+@Suite("Shutdown", .serialized)
+struct ShutdownTests {
+  @Test("a stopped server lets running answers end within the grace and cancels the others", arguments: [true, false])
+  func shutdown(endsInTime: Bool) async throws {
+    let model = PacedModel(pieces: endsInTime ? 40 : 100_000)
+    try await withServer(
+      models: [model],
+      configure: {
+        $0.limits.shutdownGrace = .milliseconds(1500)
+        $0.handlesSignals = true
+      }
+    ) { server in
+      let connection = try server.connect()
+      let body = request("paced").utf8()
+      try await connection.send(Array(server.head("POST", path, [:], length: body.count).utf8) + body)
+      _ = try await connection.receive(until: "word2")
+      kill(getpid(), SIGTERM)
+      let rest = String(decoding: try await connection.receive(), as: UTF8.self)
+      #expect(rest.contains("[DONE]") == endsInTime)
+      if !endsInTime { try await model.log.wait(for: "cancelled") }
+      #expect(throws: SocketFailure.self) { try server.connect() }
     }
   }
 }

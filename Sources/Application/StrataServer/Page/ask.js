@@ -75,7 +75,7 @@ class Entry {
   }
 
   say(text, detail = "") {
-    this.status.lastChild.replaceChildren(text, detail ? h("span", { class: "status-detail" }, ` ${detail}`) : "");
+    this.status.lastChild.replaceChildren(text, detail ? h("span", { class: "status-detail" }, ` “${detail}”`) : "");
     announce(detail ? `${text}: ${detail}` : text);
   }
 
@@ -90,7 +90,9 @@ class Entry {
 
   draw() {
     const isNear = window.innerHeight + window.scrollY > document.body.scrollHeight - 160;
-    this.answer.replaceChildren(...prose(this.text, (number) => this.marker(number)));
+    // A citation that is not whole yet would show as a stray bracket.
+    const text = this.isRunning ? this.text.replace(/\s*\[\d*$/, "") : this.text;
+    this.answer.replaceChildren(...prose(text, (number) => this.marker(number)));
     if (this.isRunning) {
       this.answer.classList.add("is-writing");
       if (isNear) window.scrollTo({ top: document.body.scrollHeight });
@@ -131,10 +133,10 @@ class Entry {
     if (!this.result.answerable) {
       if (!this.text.trim()) this.answer.append(h("p", {}, "The documents do not answer this."));
       this.element.classList.add("is-unanswered");
-      this.sources.before(h("p", { class: "aside" },
-        api.currentUser()
-          ? "No document that may be read as this user answers the question. Somebody else may get an answer."
-          : "No document that you may read answers the question."));
+      if (session?.local && session.users.length) {
+        this.sources.before(h("p", { class: "aside" },
+          `Asked as ${api.currentUser() ?? "nobody in particular"}. Somebody who may read more can get an answer.`));
+      }
     }
     this.drawSources();
     this.drawActions([
@@ -324,6 +326,8 @@ export function install() {
     }
     field.value = "";
     fit(field);
+    // On a phone the keyboard would cover the answer.
+    if (matchMedia("(pointer: coarse)").matches) field.blur();
     submit(question);
   });
   field.addEventListener("input", () => fit(field));

@@ -15,7 +15,8 @@ export function setSession(value) {
   const types = value.upload_types;
   byID("file").setAttribute("accept", types.join(","));
   byID("documents-lede").textContent =
-    `${types.map((type) => type.replace(/^\./, "").toUpperCase()).join(", ")}, up to ${formatBytes(value.upload_limit)} each.`;
+    `${types.map((type) => type.replace(/^\./, "").toUpperCase()).join(", ")}, up to ${formatBytes(value.upload_limit)} each.`
+    + (matchMedia("(hover: hover)").matches ? " Drop them anywhere." : "");
 }
 
 export function leave() {
@@ -82,7 +83,8 @@ function row(document) {
     h("td", { "data-label": "State" },
       h("span", { class: `badge is-${document.state}` }, stateWords[document.state] ?? document.state)),
     h("td", { class: "number", "data-label": "Version" }, formatNumber(document.version)),
-    h("td", { class: "number", "data-label": "Passages" }, formatNumber(document.chunks)),
+    h("td", { class: "number", "data-label": "Passages", "data-unit": document.chunks === 1 ? "passage" : "passages" },
+      formatNumber(document.chunks)),
     h("td", { class: "number", "data-label": "Size" }, formatBytes(document.bytes)),
     h("td", { "data-label": "Readers", class: "cell-readers" }, readers(document.readers)),
     h("td", { class: "cell-remove" }, removeButton(document)));

@@ -1,7 +1,7 @@
 // Owns the panel beside the answer: one document with the cited place highlighted.
 import { Failure, getJSON } from "./api.js";
 import { byID, h } from "./dom.js";
-import { splitAtBytes } from "./text.js";
+import { documentBlocks, splitAtBytes } from "./text.js";
 
 /** Characters shown on each side of the citation before "Show all" is pressed. */
 const windowLength = 30_000;
@@ -56,32 +56,38 @@ export async function open({ document: path, version, title }, range, from = nul
 
 function show(text, range) {
   const body = byID("panel-body");
-  if (!range) {
-    const isLong = text.text.length > 2 * windowLength;
-    body.replaceChildren(content(text, [isLong ? text.text.slice(0, 2 * windowLength) : text.text],
-      isLong ? () => body.replaceChildren(content(text, [text.text])) : null));
-    body.scrollTop = 0;
-    return;
-  }
-  const [before, quoted, after] = splitAtBytes(text.text, range.start, range.end);
+  const [before, quoted, after] = range ? splitAtBytes(text.text, range.start, range.end) : ["", "", text.text];
   const isLong = before.length > windowLength || after.length > windowLength;
   const fill = (all) => {
-    const mark = h("mark", { tabindex: "-1" }, quoted);
-    body.replaceChildren(content(
-      text,
-      [all ? before : before.slice(-windowLength), mark, all ? after : after.slice(0, windowLength)],
-      isLong && !all ? () => fill(true) : null));
-    mark.scrollIntoView({ block: "center" });
+    const parts = [
+      { text: all ? before : before.slice(-windowLength) }, { text: quoted, isMarked: true },
+      { text: all ? after : after.slice(0, windowLength) },
+    ];
+    body.replaceChildren(
+      isLong && !all
+        ? h("p", { class: "panel-note" }, range ? "Only the part around the quote is shown. " : "Only the beginning is shown. ",
+          h("button", { class: "link", type: "button", onClick: () => fill(true) }, "Show all"))
+        : "",
+      content(text, parts));
+    const mark = body.querySelector("mark");
+    if (mark) mark.scrollIntoView({ block: "center" });
+    else body.scrollTop = 0;
   };
   fill(false);
 }
 
-function content(text, parts, onShowAll) {
+function content(text, parts) {
+  if (text.media_type === "text/markdown") {
+    const blocks = documentBlocks(parts);
+    // The title stands above already.
+    if (blocks[0]?.localName === "h3" && blocks[0].textContent === text.title && !blocks[0].querySelector("mark")) {
+      blocks.shift();
+    }
+    return h("div", { class: "document-text" }, ...blocks);
+  }
   const isTable = text.media_type === "text/csv";
-  return h("div", {},
-    onShowAll && h("p", { class: "panel-note" }, "Only the part around the quote is shown. ",
-      h("button", { class: "link", type: "button", onClick: onShowAll }, "Show all")),
-    h("div", { class: isTable ? "document-text mono" : "document-text" }, ...parts));
+  return h("div", { class: isTable ? "document-text verbatim mono" : "document-text verbatim" },
+    ...parts.map((part) => (part.isMarked && part.text ? h("mark", {}, part.text) : part.text)));
 }
 
 export function install() {

@@ -85,3 +85,75 @@ export function splitAtBytes(text, start, end) {
   const part = (a, b) => decoder.decode(bytes.subarray(a, b));
   return [part(0, from), part(from, to), part(to, bytes.length)];
 }
+
+/**
+ * A Markdown document as elements, with the marked parts inside `mark`. Hard line breaks of the source are joined, and
+ * the signs of headings and lists become headings and lists; everything else stays as it is written.
+ *
+ * `parts` is the text in order, each `{text, isMarked}`.
+ */
+export function documentBlocks(parts) {
+  const blocks = [];
+  let open = null;
+  let isCode = false;
+  const begin = (element, target = element) => {
+    blocks.push(element);
+    open = target;
+  };
+  for (const line of linesOf(parts)) {
+    const text = line.map((piece) => piece.text).join("");
+    if (/^\s*(```|~~~)/.test(text)) {
+      isCode = !isCode;
+      if (isCode) begin(h("pre"));
+      else open = null;
+      continue;
+    }
+    if (isCode || /^\s*\|/.test(text)) {
+      if (open?.localName !== "pre") begin(h("pre"));
+      open.append(...pieces(line, (piece) => [piece]), "\n");
+      continue;
+    }
+    const heading = /^(#{1,6})\s+/.exec(text);
+    const item = /^\s*([-*+]|\d{1,3}[.)])\s+/.exec(text);
+    if (text.trim() === "") {
+      open = null;
+    } else if (heading) {
+      begin(h(heading[1].length < 3 ? "h3" : "h4", {}, ...pieces(without(line, heading[0].length))));
+      open = null;
+    } else if (item) {
+      const isNumbered = /\d/.test(item[1]);
+      begin(h("p", { class: isNumbered ? "item is-numbered" : "item", "data-sign": isNumbered ? item[1] : "•" },
+        ...pieces(without(line, item[0].length))));
+    } else {
+      if (open && open.localName === "p") open.append(" ");
+      else begin(h("p"));
+      open.append(...pieces(line));
+    }
+  }
+  return blocks;
+}
+
+function linesOf(parts) {
+  const lines = [[]];
+  for (const part of parts) {
+    part.text.split("\n").forEach((text, index) => {
+      if (index > 0) lines.push([]);
+      if (text !== "") lines[lines.length - 1].push({ text, isMarked: part.isMarked });
+    });
+  }
+  return lines;
+}
+
+/** The line without its first `count` characters. */
+function without(line, count) {
+  const rest = [];
+  for (const piece of line) {
+    const cut = Math.min(count, piece.text.length);
+    count -= cut;
+    if (cut < piece.text.length) rest.push({ ...piece, text: piece.text.slice(cut) });
+  }
+  return rest;
+}
+
+const pieces = (line, format = (text) => inline(text, () => null)) =>
+  line.flatMap((piece) => (piece.isMarked ? [h("mark", {}, ...format(piece.text))] : format(piece.text)));
