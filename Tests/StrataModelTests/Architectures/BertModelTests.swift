@@ -5,7 +5,7 @@ import Testing
 
 @Suite("BertModel")
 struct BertModelTests {
-  static let folder = TestModels.path("minilm/model.safetensors").map { $0.dropLast("/model.safetensors".count) }
+  static let folder = TestModels.path("minilm/model.safetensors").map { String($0.dropLast("/model.safetensors".count)) }
 
   static func model(_ precision: EncoderPrecision) throws -> BertModel {
     let folder = try #require(folder)

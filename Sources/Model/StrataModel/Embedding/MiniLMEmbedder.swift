@@ -1,0 +1,86 @@
+// Owns the sentence embedder: text in, vectors out. Knows nothing about documents or indexes.
+import Foundation
+import StrataCore
+
+/// all-MiniLM-L6-v2 and models of the same make: a BERT encoder with WordPiece, mean pooling and vectors of length 1
+/// (Reimers and Gurevych 2019, Sentence-BERT).
+public final class MiniLMEmbedder: Embedder {
+  /// The name given, and the first 12 digits of the weights' SHA-256.
+  public let id: String
+  public let dimension: Int
+  /// Tokens of text that are read, without the two special ones that the encoder adds.
+  public let maxTokens: Int
+  private let model: BertModel
+  private let tokenizer: any Tokenizer
+  /// Encoding blocks for long; a thread of its own keeps the cooperative pool free.
+  private let queue = DispatchQueue(label: "strata.embedder")
+
+  /// Texts between two looks at whether the task was cancelled.
+  private static let textsPerStep = 32
+
+  /// Loads `config.json`, `model.safetensors` and `vocab.txt` from `folder`; `sentence_bert_config.json` and
+  /// `tokenizer_config.json` are heeded where they exist.
+  /// - Throws: ``ModelError``.
+  public init(
+    folder: String, id: String, pool: ComputePool, precision: EncoderPrecision = .float32
+  ) throws(ModelError) {
+    let configuration = try BertConfiguration(json: try Self.json(folder + "/config.json"))
+    let file = try SafetensorsFile(path: folder + "/model.safetensors")
+    let options = try? Self.json(folder + "/tokenizer_config.json")
+    tokenizer = try Tokenizers.wordPiece(
+      vocabularyPath: folder + "/vocab.txt", lowercases: options?["do_lower_case"]?.boolValue ?? true)
+    let limits = try? Self.json(folder + "/sentence_bert_config.json")
+    let longest = min(limits?["max_seq_length"]?.intValue ?? 256, configuration.contextLength)
+    guard tokenizer.vocabularySize <= configuration.vocabularySize, longest > 2 else {
+      throw ModelError(
+        ModelError.metadataInvalid,
+        "vocab.txt has \(tokenizer.vocabularySize) tokens for \(configuration.vocabularySize) embeddings, or the "
+          + "longest text (\(longest) tokens) is too short.",
+        remedy: "Fetch all files of the encoder again, from one place.", location: folder)
+    }
+    model = try BertModel(safetensors: file, configuration: configuration, precision: precision, pool: pool)
+    var hash = SHA256()
+    hash.update(file.storage.bytes)
+    self.id = "\(id)@\(hash.finish().prefix(12))"
+    dimension = configuration.embeddingLength
+    maxTokens = longest - 2
+  }
+
+  public func embed(_ texts: [String]) async throws -> [[Float]] {
+    var vectors: [[Float]] = []
+    vectors.reserveCapacity(texts.count)
+    for start in stride(from: 0, to: texts.count, by: Self.textsPerStep) {
+      try Task.checkCancellation()
+      let step = texts[start..<min(start + Self.textsPerStep, texts.count)]
+      vectors += try await withCheckedThrowingContinuation { continuation in
+        queue.async { [self] in
+          continuation.resume(with: Result { try model.embed(tokenIDs: step.map(tokenIDs)) })
+        }
+      }
+    }
+    return vectors
+  }
+
+  public func countTokens(_ text: String) -> Int { tokenizer.count(text) }
+
+  /// [CLS] text [SEP], the text cut so that both stay.
+  private func tokenIDs(_ text: String) -> [Int32] {
+    let ids = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
+    guard ids.count > maxTokens + 2, let last = ids.last else { return ids }
+    return ids.prefix(maxTokens + 1) + [last]
+  }
+
+  private static func json(_ path: String) throws(ModelError) -> JSON {
+    let bytes: [UInt8]
+    do { bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path))) } catch {
+      throw ModelError(
+        ModelError.fileUnreadable, "Cannot read a file of the encoder.", remedy: "Fetch the encoder again.",
+        location: path, cause: error)
+    }
+    do { return try JSON(parsing: bytes) } catch {
+      throw ModelError(
+        ModelError.metadataInvalid, "A file of the encoder is no JSON.", remedy: "Fetch the encoder again.",
+        location: path, cause: error)
+    }
+  }
+}

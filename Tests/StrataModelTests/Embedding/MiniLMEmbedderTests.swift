@@ -1,0 +1,56 @@
+import StrataCore
+import StrataModel
+import Testing
+
+@Suite("MiniLMEmbedder", .enabled(if: BertModelTests.folder != nil, "needs STRATA_TEST_MODELS with minilm"))
+struct MiniLMEmbedderTests {
+  static func embedder() throws -> MiniLMEmbedder {
+    let folder = try #require(BertModelTests.folder)
+    return try MiniLMEmbedder(folder: folder, id: "minilm", pool: ComputePool(threads: 2))
+  }
+
+  @Test("texts become the vectors of sentence-transformers")
+  func golden() async throws {
+    let embedder = try Self.embedder()
+    let cases = try TestModels.golden("minilm.json")
+    let vectors = try await embedder.embed(cases.compactMap { $0["text"]?.stringValue })
+    #expect(vectors.count == 20)
+    for (vector, entry) in zip(vectors, cases) {
+      let expected = (entry["vector"]?.arrayValue ?? []).compactMap { $0.doubleValue.map { Float($0) } }
+      #expect(BertModelTests.cosine(vector, expected) > 0.9999, "\(entry["text"]?.stringValue ?? "")")
+    }
+  }
+
+  @Test("a long text is cut at the limit, an empty one has a vector, and the id names the weights")
+  func limits() async throws {
+    let embedder = try Self.embedder()
+    #expect(embedder.id.hasPrefix("minilm@"))
+    #expect(embedder.id.count == "minilm@".count + 12)
+    #expect(embedder.dimension == 384)
+    #expect(embedder.maxTokens == 254)
+    let words = [String](repeating: "word", count: 254).joined(separator: " ")
+    #expect(embedder.countTokens(words) == 254)
+    let vectors = try await embedder.embed([words, words + " and more", ""])
+    #expect(vectors[0] == vectors[1])
+    #expect(vectors[2].count == 384)
+    #expect(try await embedder.embed([]).isEmpty)
+  }
+
+  @Test("a cancelled task stops embedding")
+  func cancellation() async throws {
+    let embedder = try Self.embedder()
+    let task = Task { try await embedder.embed([String](repeating: "some text", count: 100_000)) }
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+  }
+
+  @Test("a folder without the files says which one is missing")
+  func missing() throws {
+    #expect {
+      try MiniLMEmbedder(folder: "/nonexistent", id: "x", pool: ComputePool(threads: 1))
+    } throws: { error in
+      (error as? ModelError)?.code == ModelError.fileUnreadable
+        && (error as? ModelError)?.location == "/nonexistent/config.json"
+    }
+  }
+}
