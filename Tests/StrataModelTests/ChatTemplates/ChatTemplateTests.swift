@@ -166,7 +166,7 @@ private enum RenderOutcome: CustomStringConvertible {
 
   var description: String {
     switch self {
-    case .text(let text): "\(text.utf8.count) bytes, \(Self.fnv1a(text))"
+    case .text(let text): "\(text.utf8.count) bytes, \(Fingerprint.fnv1a(text))"
     case .error(let error): "\(error.code) \(error)"
     }
   }
@@ -174,7 +174,7 @@ private enum RenderOutcome: CustomStringConvertible {
   func matches(_ expected: JSON) -> Bool {
     switch self {
     case .text(let text):
-      expected["bytes"]?.intValue == text.utf8.count && expected["fnv1a"]?.stringValue == Self.fnv1a(text)
+      expected["bytes"]?.intValue == text.utf8.count && expected["fnv1a"]?.stringValue == Fingerprint.fnv1a(text)
     case .error(let error):
       expected["error"]?["code"]?.stringValue == error.code.name
         && expected["error"]?["message"]?.stringValue == error.message
@@ -186,12 +186,5 @@ private enum RenderOutcome: CustomStringConvertible {
     guard let folder = ProcessInfo.processInfo.environment["STRATA_DUMP"] else { return }
     let text = if case .text(let text) = self { text } else { "ERROR \(self)" }
     _ = FileManager.default.createFile(atPath: "\(folder)/\(name).actual", contents: Data(text.utf8))
-  }
-
-  static func fnv1a(_ text: String) -> String {
-    var value: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in text.utf8 { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }

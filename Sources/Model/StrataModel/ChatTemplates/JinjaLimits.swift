@@ -7,7 +7,7 @@ package struct JinjaLimits: Sendable {
   /// Containers, calls and blocks inside each other in the source.
   package var syntaxDepth = 80
   /// Statements and expressions evaluated in one rendering.
-  package var steps = 40_000_000
+  package var steps = 10_000_000
   /// Bytes of text and (16 for each) elements made in one rendering, garbage included.
   package var workBytes = 512 << 20
   /// Bytes of the result.

@@ -1,7 +1,5 @@
 // Owns byte-level byte pair encoding (GPT-2, Llama 3, Qwen, SmolLM).
 
-import Foundation
-
 /// Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", over bytes as in Radford et al.
 /// 2019 (GPT-2): text is cut into words, each word starts as its bytes, and neighbours merge by rank.
 struct BytePairTokenizer: Tokenizer {
@@ -60,9 +58,8 @@ struct BytePairTokenizer: Tokenizer {
   }
 
   private func encode(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, into output: inout [Int32]) {
-    if composes, bytes[range].contains(where: { $0 >= 0x80 }) {
-      var composed = String(decoding: bytes[range], as: UTF8.self).precomposedStringWithCanonicalMapping
-      composed.withUTF8 { encodeWords($0, 0..<$0.count, into: &output) }
+    if composes, let composed = CanonicalComposition.composed(UnsafeBufferPointer(rebasing: bytes[range])) {
+      composed.withUnsafeBufferPointer { encodeWords($0, 0..<$0.count, into: &output) }
     } else {
       encodeWords(bytes, range, into: &output)
     }
@@ -117,43 +114,5 @@ extension TokenTable {
     var bytes: [UInt8] = []
     for id in ids where !(skipSpecial && isSpecial(id)) { bytes.append(contentsOf: self.bytes(of: id)) }
     return String(decoding: bytes, as: UTF8.self)
-  }
-}
-
-/// The alphabet in which GPT-2 vocabularies write bytes: printable ones as themselves, others from U+0100 on.
-enum ByteAlphabet {
-  static let scalars: [Unicode.Scalar] = {
-    var result: [Unicode.Scalar] = []
-    var next: UInt32 = 0x100
-    for byte in UInt8.min...UInt8.max {
-      switch byte {
-      case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: result.append(Unicode.Scalar(byte))
-      default:
-        result.append(Unicode.Scalar(next) ?? "\u{FFFD}")
-        next += 1
-      }
-    }
-    return result
-  }()
-
-  /// Byte of each scalar up to U+0143; 0xFFFF where the alphabet has none.
-  private static let bytes: [UInt16] = {
-    var result = [UInt16](repeating: 0xFFFF, count: 0x144)
-    for (byte, scalar) in scalars.enumerated() { result[Int(scalar.value)] = UInt16(byte) }
-    return result
-  }()
-
-  /// The bytes that `text` writes; nil when it has a scalar outside the alphabet.
-  static func bytes(of text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
-    var result: [UInt8] = []
-    result.reserveCapacity(text.count)
-    var index = 0
-    while index < text.count {
-      let (scalar, next) = ScalarReader.scalar(in: text, at: index, text.count)
-      guard scalar.value < 0x144, bytes[Int(scalar.value)] != 0xFFFF else { return nil }
-      result.append(UInt8(truncatingIfNeeded: bytes[Int(scalar.value)]))
-      index = next
-    }
-    return result
   }
 }

@@ -84,9 +84,9 @@ private struct TokenizerLoader {
     ModelError(ModelError.metadataInvalid, message, location: key)
   }
 
-  /// The tokens, each as `transform` makes it from its bytes in the file.
+  /// The tokens, each as `transform` writes it from its bytes in the file, or as it is where that gives false.
   private func loadTable(
-    _ transform: (UnsafeBufferPointer<UInt8>, TokenKind) -> [UInt8]?
+    _ transform: (UnsafeBufferPointer<UInt8>, TokenKind, inout [UInt8]) -> Bool
   ) throws(ModelError) -> TokenTable {
     let key = "tokenizer.ggml.tokens"
     guard let tokens = file.metadata[key]?.arrayValue, tokens.elementType == .string else { throw missing(key) }
@@ -99,10 +99,16 @@ private struct TokenizerLoader {
       }
     }
     var table = TokenTable()
+    var scratch: [UInt8] = []
     tokens.forEachString { index, utf8 in
       let bytes = utf8.bindMemory(to: UInt8.self)
       let kind = kinds.isEmpty ? .normal : TokenKind(rawValue: UInt8(clamping: kinds[index])) ?? .normal
-      table.append(transform(bytes, kind) ?? Array(bytes), kind: kind)
+      scratch.removeAll(keepingCapacity: true)
+      if transform(bytes, kind, &scratch) {
+        table.append(scratch, kind: kind)
+      } else {
+        table.append(bytes, kind: kind)
+      }
     }
     table.finish()
     return table
@@ -118,8 +124,9 @@ private struct TokenizerLoader {
         remedy: "Use a file with one of: \(PreTokenizer.supported.joined(separator: ", ")).",
         location: "tokenizer.ggml.pre")
     }
-    let table = try loadTable { bytes, kind in
-      kind == .control || kind == .userDefined ? nil : ByteAlphabet.bytes(of: bytes)
+    let alphabet = ByteAlphabet()
+    let table = try loadTable { bytes, kind, output in
+      kind != .control && kind != .userDefined && alphabet.decode(bytes, into: &output)
     }
     var isLlama = false
     if case .llama3 = preTokenizer { isLlama = true }
@@ -132,14 +139,22 @@ private struct TokenizerLoader {
     let key = "tokenizer.ggml.merges"
     guard let rules = file.metadata[key]?.arrayValue, rules.elementType == .string else { throw missing(key) }
     var merges = PairMerges(count: rules.count)
+    let alphabet = ByteAlphabet()
+    var scratch: [UInt8] = []
     rules.forEachString { rank, utf8 in
       let bytes = utf8.bindMemory(to: UInt8.self)
+      scratch.removeAll(keepingCapacity: true)
       guard let gap = bytes.dropFirst().firstIndex(of: 0x20),
-        let left = ByteAlphabet.bytes(of: UnsafeBufferPointer(rebasing: bytes[..<gap])),
-        let right = ByteAlphabet.bytes(of: UnsafeBufferPointer(rebasing: bytes[(gap + 1)...])),
-        let leftID = table.id(of: left), let rightID = table.id(of: right), let id = table.id(of: left + right)
+        alphabet.decode(UnsafeBufferPointer(rebasing: bytes[..<gap]), into: &scratch)
       else { return }
-      merges.add(leftID, rightID, rank: Int32(truncatingIfNeeded: rank), id: id)
+      let middle = scratch.count
+      guard alphabet.decode(UnsafeBufferPointer(rebasing: bytes[(gap + 1)...]), into: &scratch) else { return }
+      scratch.withUnsafeBufferPointer { text in
+        guard let left = table.id(of: UnsafeBufferPointer(rebasing: text[..<middle])),
+          let right = table.id(of: UnsafeBufferPointer(rebasing: text[middle...])), let id = table.id(of: text)
+        else { return }
+        merges.add(left, right, rank: Int32(truncatingIfNeeded: rank), id: id)
+      }
     }
     return merges
   }
@@ -147,7 +162,7 @@ private struct TokenizerLoader {
   // MARK: Other models
 
   private func loadSentencePiece() throws(ModelError) -> any Tokenizer {
-    let table = try loadTable { _, _ in nil }
+    let table = try loadTable { _, _, _ in false }
     guard let scores = file.floats("tokenizer.ggml.scores") else { throw missing("tokenizer.ggml.scores") }
     guard scores.count == table.count else {
       throw invalid("tokenizer.ggml.scores", "There are \(scores.count) scores for \(table.count) tokens.")
@@ -158,7 +173,7 @@ private struct TokenizerLoader {
   }
 
   private func loadWordPiece() throws(ModelError) -> any Tokenizer {
-    let table = try loadTable { _, _ in nil }
+    let table = try loadTable { _, _, _ in false }
     var special = try loadSpecial(table, addsBOS: true)
     special.cls = special.cls ?? special.bos
     special.addsEOS = file.bool("tokenizer.ggml.add_eos_token") ?? true

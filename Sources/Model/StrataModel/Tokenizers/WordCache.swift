@@ -6,7 +6,7 @@ import Synchronization
 struct WordCache {
   /// Longer words are rare and are merged each time.
   static let longestWord = 16
-  private static let slotCount = 1 << 14
+  private static let slotCount = 1 << 15
   private static let idLimit = 1 << 18
 
   private struct Slot {

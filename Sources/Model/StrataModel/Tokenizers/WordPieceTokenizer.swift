@@ -60,10 +60,16 @@ struct WordPieceTokenizer: Tokenizer {
 
   private func encode(_ bytes: Slice<UnsafeBufferPointer<UInt8>>, into output: inout [Int32]) {
     var word = Word()
-    if !bytes.contains(where: { $0 >= 0x80 }) {
-      for byte in bytes { push(ascii: byte, &word, into: &output) }
-    } else {
-      var text = String(decoding: bytes, as: UTF8.self)
+    var index = bytes.startIndex
+    while index < bytes.endIndex {
+      if bytes[index] < 0x80 {
+        push(ascii: bytes[index], &word, into: &output)
+        index += 1
+        continue
+      }
+      // ASCII takes no part in decomposition, so that what lies between it can be decomposed alone.
+      let run = bytes[index...].prefix { $0 >= 0x80 }
+      var text = String(decoding: run, as: UTF8.self)
       if folds { text = Self.cleaned(text).decomposedStringWithCanonicalMapping }
       for scalar in text.unicodeScalars {
         if scalar.isASCII {
@@ -72,6 +78,7 @@ struct WordPieceTokenizer: Tokenizer {
           push(scalar, &word, into: &output)
         }
       }
+      index = run.endIndex
     }
     flush(&word, into: &output)
   }
@@ -122,6 +129,8 @@ struct WordPieceTokenizer: Tokenizer {
     let isCovered = word.count <= Self.longestWord && word.bytes.withUnsafeBufferPointer { bytes in
       var start = 0
       while start < bytes.count {
+        // A mark inside the text must not pass for the beginning of a word.
+        if start > 0, bytes[start...].starts(with: Self.wordMark) { return false }
         var end = min(bytes.count, start + table.longest)
         while end > start, table.id(of: UnsafeBufferPointer(rebasing: bytes[start..<end])) == nil { end -= 1 }
         // The mark alone is no piece of the word.
@@ -153,7 +162,7 @@ struct WordPieceTokenizer: Tokenizer {
     default:
       guard !scalar.isASCII else { return scalar.value < 0x20 || scalar.value == 0x7F }
       switch scalar.properties.generalCategory {
-      case .control, .format, .privateUse, .surrogate, .unassigned: return true
+      case .control, .format, .privateUse, .surrogate: return true
       default: return false
       }
     }
