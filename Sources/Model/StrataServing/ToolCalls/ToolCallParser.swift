@@ -34,7 +34,7 @@ enum ToolCallParser {
     }
     if bodies.isEmpty { bodies = [text[...]] }
     return bodies.compactMap { body in
-      guard let value = Repair.parse(String(body))?.value, let name = value["name"]?.stringValue, names.contains(name)
+      guard let value = (try? RepairedJSON(reading: String(body)))?.value, let name = value["name"]?.stringValue, names.contains(name)
       else { return nil }
       return call(name: name, arguments: value["arguments"] ?? value["parameters"] ?? .object([:]))
     }
