@@ -107,8 +107,10 @@ struct ContextAssemblerTests {
   func neighbours() {
     let text = "One two. Three four. Five six."
     let context = assembler.assemble(
-      [passage("a", 21..<30, "Five six."), passage("b", 0..<1, "x"), passage("a", 0..<8, "One two."),
-        passage("a", 9..<20, "Three four.")], texts: ["a": text])
+      [
+        passage("a", 21..<30, "Five six."), passage("b", 0..<1, "x"), passage("a", 0..<8, "One two."),
+        passage("a", 9..<20, "Three four."),
+      ], texts: ["a": text])
     #expect(context.sources.map(\.passage.text) == [text, "x"])
     #expect(context.sources[0].passage.range == 0..<30)
     let overlapping = assembler.assemble([passage("a", 0..<12, "One two. Thr"), passage("a", 9..<20, "Three four.")])

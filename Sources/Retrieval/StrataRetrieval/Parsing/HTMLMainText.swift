@@ -9,6 +9,8 @@ struct HTMLMainText {
   private var textCount: [Int] = []
   private var linkCount: [Int] = []
   private var commaCount: [Int] = []
+  /// Characters of text outside links that stand in paragraphs.
+  private var proseCount: [Int] = []
   private var dropped: [Bool]
   private var scores: [Double] = []
 
@@ -33,7 +35,9 @@ struct HTMLMainText {
     "pager", "popup", "yom-remote", "newsletter", "subscribe", "promo", "share", "sharing", "outbrain", "taboola",
     "recommend", "most-read", "most-popular", "trending", "read-more", "readmore", "paywall", "toolbar", "navbar",
   ]
-  private static let maybe = ["and", "article", "body", "column", "content", "main", "shadow", "story", "post", "entry"]
+  private static let maybe = [
+    "and", "article", "body", "column", "content", "main", "shadow", "story", "post", "entry",
+  ]
   private static let positive = [
     "article", "body", "content", "entry", "hentry", "h-entry", "main", "page", "post", "text", "blog", "story",
   ]
@@ -113,12 +117,14 @@ struct HTMLMainText {
     textCount = [Int](repeating: 0, count: nodes.count)
     linkCount = textCount
     commaCount = textCount
+    proseCount = textCount
     for index in nodes.indices.reversed() {
       let node = nodes[index]
       if dropped[index] {
         textCount[index] = 0
         linkCount[index] = 0
         commaCount[index] = 0
+        proseCount[index] = 0
         continue
       }
       if node.isText {
@@ -136,7 +142,9 @@ struct HTMLMainText {
         }
       }
       if node.tag == "a" { linkCount[index] = node.key.hasPrefix("#") ? textCount[index] / 3 : textCount[index] }
+      if node.tag == "p" { proseCount[index] = textCount[index] - linkCount[index] }
       if node.parent >= 0 {
+        proseCount[node.parent] += proseCount[index]
         textCount[node.parent] += textCount[index]
         linkCount[node.parent] += linkCount[index]
         commaCount[node.parent] += commaCount[index]
@@ -158,16 +166,21 @@ struct HTMLMainText {
 
   // MARK: Choosing
 
-  /// Beyond Readability: when the author marked one `main` or `article` that holds most of the text, that is it.
+  /// Beyond Readability: when the author marked one `main` or `article` that holds nearly all prose, that is it.
   private func landmark() -> Int? {
-    let total = nodes.isEmpty ? 0 : textCount[0]
+    guard !nodes.isEmpty else { return nil }
+    // Pages of tables and lists have little prose to judge by.
+    let isProse = proseCount[0] * 3 >= textCount[0]
+    let wanted = isProse ? Double(proseCount[0]) * 0.85 : Double(textCount[0]) * 0.5
     let marks = nodes.indices.filter {
       !dropped[$0] && textCount[$0] >= 140
         && (nodes[$0].names.contains("articlebody") || nodes[$0].tag == "article" || nodes[$0].tag == "main"
           || nodes[$0].role == "main" || nodes[$0].role == "article")
     }
     // The innermost that holds enough: an article within main, the body within the article.
-    return marks.reversed().first { Double(textCount[$0]) >= 0.5 * Double(total) && linkDensity($0) < 0.4 }
+    return marks.reversed().first {
+      Double(isProse ? proseCount[$0] : textCount[$0]) >= wanted && linkDensity($0) < 0.4
+    }
   }
 
   private mutating func candidates(strictness: Int) -> [Int] {
@@ -299,6 +312,17 @@ struct HTMLMainText {
     for index in nodes.indices where dropped[index] { excluded[index] = true }
   }
 
+  private static let fillers: Set<String> = [
+    "advert", "advertisement", "ad", "continue reading below", "continue reading", "read more", "comments", "share",
+    "share this", "print", "email", "tweet", "related", "related articles", "don't miss", "loading...", "sponsored",
+  ]
+
+  private func isFiller(_ index: Int) -> Bool {
+    guard textCount[index] < 30 else { return false }
+    let text = (index..<nodes[index].end).map { nodes[$0].text }.joined()
+    return Self.fillers.contains(text.split(whereSeparator: \.isWhitespace).joined(separator: " ").lowercased())
+  }
+
   private func isClutter(_ index: Int, strictness: Int) -> Bool {
     let node = nodes[index]
     let density = linkDensity(index)
@@ -313,6 +337,8 @@ struct HTMLMainText {
       if density > (weight >= 25 ? 0.5 : 0.33), count < 1500 || density > 0.5 { return true }
       return node.tag == "figure"
     case "h2", "h3", "h4": return density > 0.6
+    // A line that is nothing but a link leads away: "Read more", the next story.
+    case "p": return count > 0 && count < 200 && (density > 0.9 || isFiller(index))
     case "figcaption", "cite", "time", "label", "small": return count < 200
     default: return false
     }
