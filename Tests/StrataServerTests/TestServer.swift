@@ -83,6 +83,7 @@ final class TestConnection: Sendable {
 
   deinit { close(descriptor) }
 
+  func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
   func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
   private func blocking<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {

@@ -43,8 +43,7 @@ struct AppRoutes: Sendable {
   private func principal(_ name: String?, _ context: RequestContext) async throws -> Principal {
     if let principal = context.principal {
       guard name == nil || name == "" || name == principal.user else {
-        throw ServerError(
-          .forbiddenOrigin, "With an API key you ask as its owner only.", parameter: "as")
+        throw ServerError(.otherPrincipal, "With an API key you ask as its owner only.", parameter: "as")
       }
       return principal
     }
@@ -153,7 +152,13 @@ private struct BoundedBody: AsyncSequence, Sendable {
     var count = 0
 
     mutating func next() async throws -> [UInt8]? {
-      guard let buffer = try await iterator.next() else { return nil }
+      let next: ByteBuffer?
+      do {
+        next = try await iterator.next()
+      } catch {
+        throw RequestBodyReader.explain(error)
+      }
+      guard let buffer = next else { return nil }
       count += buffer.readableBytes
       guard count <= limit else { throw RequestBodyReader.tooLarge(limit) }
       return Array(buffer.readableBytesView)

@@ -9,9 +9,13 @@ enum RequestBodyReader {
   static func bytes(of request: Request, limit: Int) async throws -> [UInt8] {
     try checkAnnouncedLength(of: request, limit: limit)
     var bytes: [UInt8] = []
-    for try await buffer in request.body {
-      guard buffer.readableBytes <= limit - bytes.count else { throw tooLarge(limit) }
-      bytes.append(contentsOf: buffer.readableBytesView)
+    do {
+      for try await buffer in request.body {
+        guard buffer.readableBytes <= limit - bytes.count else { throw tooLarge(limit) }
+        bytes.append(contentsOf: buffer.readableBytesView)
+      }
+    } catch {
+      throw explain(error)
     }
     return bytes
   }
@@ -33,6 +37,12 @@ enum RequestBodyReader {
 
   static func checkAnnouncedLength(of request: Request, limit: Int) throws {
     if let length = request.headers[.contentLength], (Int(length) ?? .max) > limit { throw tooLarge(limit) }
+  }
+
+  /// What it means when a body cannot be read to its end.
+  static func explain(_ error: any Error) -> any Error {
+    guard !(error is any StrataError), !(error is CancellationError) else { return error }
+    return ServerError(.incompleteBody, "The body ended before it was complete.", cause: error)
   }
 
   static func tooLarge(_ limit: Int) -> ServerError {

@@ -107,7 +107,11 @@ function toggleTheme() {
 
 function onKey(event) {
   if (event.key === "Escape") {
-    if (byID("key-dialog").open) return;
+    if (byID("key-dialog").open) {
+      // Without a key there is nothing to go back to.
+      event.preventDefault();
+      return;
+    }
     if (panel.isOpen()) panel.close();
     else if (ask.isRunning()) ask.stop();
     return;
@@ -124,10 +128,12 @@ function onKey(event) {
 function askForKey() {
   const dialog = byID("key-dialog");
   const field = byID("key");
+  byID("key-problem").hidden = field.value === "";
   field.value = "";
   if (!dialog.open) dialog.showModal();
   return new Promise((resolve) => {
     byID("key-form").addEventListener("submit", () => resolve(field.value.trim()), { once: true });
+    field.focus();
   });
 }
 

@@ -17,6 +17,7 @@ export function close() {
   byID("panel").hidden = true;
   byID("scrim").hidden = true;
   document.body.classList.remove("has-panel");
+  setBackground(false);
   opener?.focus({ preventScroll: true });
   opener = null;
 }
@@ -34,6 +35,7 @@ export async function open({ document: path, version, title }, range, from = nul
   byID("panel").hidden = false;
   byID("scrim").hidden = false;
   document.body.classList.add("has-panel");
+  setBackground(matchMedia("(max-width: 680px)").matches);
   byID("panel").focus({ preventScroll: true });
   try {
     const text = await getJSON("/api/documents/text", { path, version });
@@ -88,6 +90,13 @@ function content(text, parts) {
   const isTable = text.media_type === "text/csv";
   return h("div", { class: isTable ? "document-text verbatim mono" : "document-text verbatim" },
     ...parts.map((part) => (part.isMarked && part.text ? h("mark", {}, part.text) : part.text)));
+}
+
+/** As a sheet on a phone the panel covers the page, which must then not take the focus. */
+function setBackground(isInert) {
+  byID("main").inert = isInert;
+  document.querySelector(".bar").inert = isInert;
+  byID("panel").setAttribute("aria-modal", String(isInert));
 }
 
 export function install() {
