@@ -41,7 +41,9 @@ struct ChatTemplateTests {
       do throws(TemplateError) {
         let output = try JinjaTemplate(source).render(context, now: now)
         let expected = snippet["output"]?.stringValue
-        #expect(expected.map { Array($0.utf8) } == Array(output.utf8), "\(source) gave \(output), not \(expected ?? "an error")")
+        #expect(
+          expected.map { Array($0.utf8) } == Array(output.utf8),
+          "\(source) gave \(output), not \(expected ?? "an error")")
       } catch {
         let code = snippet["error"]?["code"]?.stringValue
         #expect(code == error.code.name || error.code == TemplateError.limit, "\(source): \(error)")
@@ -65,7 +67,8 @@ struct ChatTemplateTests {
       ],
       tools: [ToolDefinition(name: "f", description: "d", parameters: ["type": "object"])], addGenerationPrompt: false,
       variables: ["x": "y"])
-    let expected = #"[{"role": "user", "content": "hi"}, "#
+    let expected =
+      #"[{"role": "user", "content": "hi"}, "#
       + #"{"role": "assistant", "content": "", "tool_calls": [{"id": "1", "type": "function", "#
       + #""function": {"name": "f", "arguments": {"b": 1, "a": 2.5}}}]}, "#
       + #"{"role": "tool", "content": "r", "tool_call_id": "1", "name": "f"}] "#
@@ -78,7 +81,9 @@ struct ChatTemplateTests {
     let syntax = #expect(throws: TemplateError.self) { try ChatTemplate("a\n\n{% if %}") }
     #expect(syntax?.location == "template line 3")
     let raised = #expect(throws: TemplateError.self) {
-      try ChatTemplate("\n{% for m in messages %}\n{{ raise_exception('no') }}{% endfor %}").render(messages: [.user("")])
+      try ChatTemplate("\n{% for m in messages %}\n{{ raise_exception('no') }}{% endfor %}").render(messages: [
+        .user("")
+      ])
     }
     #expect(raised?.code == TemplateError.raised)
     #expect(raised?.message == "no")
@@ -100,7 +105,8 @@ struct ChatTemplateTests {
       "{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}",
       "{{ " + String(repeating: "(", count: 50_000) + " }}", "{{ " + String(repeating: "[", count: 50_000) + " }}",
       "{{ " + String(repeating: "-", count: 50_000) + "1 }}", "{{ " + String(repeating: "not ", count: 50_000) + "1 }}",
-      "{{ x" + String(repeating: "|upper", count: 50_000) + " }}", "{{ x" + String(repeating: ".a", count: 50_000) + " }}",
+      "{{ x" + String(repeating: "|upper", count: 50_000) + " }}",
+      "{{ x" + String(repeating: ".a", count: 50_000) + " }}",
       String(repeating: "{% if true %}", count: 20_000), String(repeating: "{% macro a() %}", count: 20_000),
       String(repeating: "{% for a in [1] %}", count: 20_000), String(repeating: "{{", count: 20_000),
     ])

@@ -28,7 +28,9 @@ struct StreamingDecoderTests {
   @Test("any bytes give what decoding them at once gives")
   func anyBytes() {
     var generator = SystemRandomNumberGenerator()
-    let interesting: [UInt8] = [0x41, 0x80, 0xBF, 0xC0, 0xC2, 0xE0, 0xE2, 0xED, 0xA0, 0xF0, 0x90, 0xF4, 0xF5, 0xFF, 0x96]
+    let interesting: [UInt8] = [
+      0x41, 0x80, 0xBF, 0xC0, 0xC2, 0xE0, 0xE2, 0xED, 0xA0, 0xF0, 0x90, 0xF4, 0xF5, 0xFF, 0x96,
+    ]
     for _ in 0..<2_000 {
       let bytes = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
         interesting.randomElement(using: &generator) ?? 0

@@ -59,12 +59,13 @@ public struct ChatTemplate: Sendable {
   static func json(_ message: Message) -> JSON {
     var object = JSONObject([("role", .string(message.role.rawValue)), ("content", .string(message.content))])
     if !message.toolCalls.isEmpty {
-      object["tool_calls"] = .array(message.toolCalls.map { call in
-        [
-          "id": .string(call.id), "type": "function",
-          "function": ["name": .string(call.name), "arguments": call.arguments],
-        ]
-      })
+      object["tool_calls"] = .array(
+        message.toolCalls.map { call in
+          [
+            "id": .string(call.id), "type": "function",
+            "function": ["name": .string(call.name), "arguments": call.arguments],
+          ]
+        })
     }
     if let id = message.toolCallID { object["tool_call_id"] = .string(id) }
     if let name = message.name { object["name"] = .string(name) }

@@ -32,8 +32,9 @@ extension JinjaInterpreter {
       let namespace = makeNamespace()
       namespace.attributes = try makeDict(arguments)
       for key in namespace.attributes.keys where key.string.hasPrefix("_") {
-        throw .security("Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
-          + "\(key.representation). Please rename the attribute.")
+        throw .security(
+          "Chat templates cannot store underscore-prefixed attributes on a namespace, but got "
+            + "\(key.representation). Please rename the attribute.")
       }
       return .namespace(namespace)
     case .raiseException:

@@ -34,8 +34,10 @@ extension JinjaInterpreter {
     case .conditional(let test, let then, let otherwise, let line):
       if try evaluate(test, scope).isTrue { return try evaluate(then, scope) }
       if let otherwise { return try evaluate(otherwise, scope) }
-      return .undefined(JinjaUndefined(message: "the inline if-expression on line \(line) evaluated to false and no "
-        + "else section was defined."))
+      return .undefined(
+        JinjaUndefined(
+          message: "the inline if-expression on line \(line) evaluated to false and no "
+            + "else section was defined."))
     case .or(let operands): return try evaluateShortCircuit(operands, until: true, scope)
     case .and(let operands): return try evaluateShortCircuit(operands, until: false, scope)
     case .not(let operand): return .bool(!(try evaluate(operand, scope).isTrue))

@@ -205,16 +205,14 @@ final class JinjaInterpreter {
     switch target {
     case .name(let name): scope.variables[name] = value
     case .attribute(let object, let name):
-      let holder = lookUp(object, scope)
-      if case .undefined(let missing) = holder, context[object] == nil {
-        _ = missing
+      guard case .namespace(let namespace) = lookUp(object, scope) else {
         throw .runtime("cannot assign attribute on non-namespace object")
       }
-      guard case .namespace(let namespace) = holder else {
-        throw .runtime("cannot assign attribute on non-namespace object")
+      if name.hasPrefix("_") {
+        throw .security(
+          "Chat templates cannot store underscore-prefixed attributes on a "
+            + "namespace, but got '\(name)'. Please rename the attribute.")
       }
-      if name.hasPrefix("_") { throw .security("Chat templates cannot store underscore-prefixed attributes on a "
-        + "namespace, but got '\(name)'. Please rename the attribute.") }
       namespace.attributes.set(name, to: value)
       try charge(32)
     case .tuple(let targets):

@@ -104,8 +104,9 @@ enum JinjaMethods {
     _ name: String, _ arguments: JinjaArguments, _ index: Int, _ keyword: String = ""
   ) throws(TemplateError) -> String {
     guard let value = arguments.value(index, keyword) else {
-      throw .runtime("\(name) expected at least \(index + 1) argument\(index == 0 ? "" : "s"), "
-        + "got \(arguments.positional.count)")
+      throw .runtime(
+        "\(name) expected at least \(index + 1) argument\(index == 0 ? "" : "s"), "
+          + "got \(arguments.positional.count)")
     }
     guard let text = value.text else { throw .runtime("\(name) argument must be str, not \(value.typeName)") }
     return text
@@ -129,8 +130,9 @@ enum JinjaMethods {
       if let value = arguments.positional.first, !value.isNone, value.text == nil {
         throw .runtime("\(name) arg must be None or str")
       }
-      return .string(PythonText.strip(
-        text, characters: arguments.positional.first?.text, left: name != "rstrip", right: name != "lstrip"))
+      return .string(
+        PythonText.strip(
+          text, characters: arguments.positional.first?.text, left: name != "rstrip", right: name != "lstrip"))
     case "split", "rsplit", "splitlines", "partition", "rpartition": return try split(name, text, arguments)
     case "startswith", "endswith": return .bool(try hasAffix(name, text, arguments))
     case "replace":
@@ -141,9 +143,10 @@ enum JinjaMethods {
     case "title": return .string(PythonText.titled(text))
     case "capitalize": return .string(PythonText.capitalized(text))
     case "swapcase":
-      return .string(text.unicodeScalars.map {
-        $0.properties.isUppercase ? $0.properties.lowercaseMapping : $0.properties.uppercaseMapping
-      }.joined())
+      return .string(
+        text.unicodeScalars.map {
+          $0.properties.isUppercase ? $0.properties.lowercaseMapping : $0.properties.uppercaseMapping
+        }.joined())
     case "join": return .string(try join(text, arguments))
     case "find", "rfind", "index", "rindex", "count": return .int(try search(name, text, arguments))
     case "format": return .string(try JinjaFormat.braces(text, arguments))

@@ -152,9 +152,13 @@ struct JinjaParser {
     case "filter": return [try parseFilterBlock(line)]
     case "with": return [try parseWith(line)]
     case "print": return try parsePrint(line)
-    case "generation": return [.scope(try withoutLoops { parser throws(TemplateError) in
-      try parser.parseBlock("endgeneration")
-    })]
+    case "generation":
+      return [
+        .scope(
+          try withoutLoops { parser throws(TemplateError) in
+            try parser.parseBlock("endgeneration")
+          })
+      ]
     case "autoescape":
       _ = try parseExpression()
       return [.scope(try parseBlock("endautoescape"))]

@@ -168,7 +168,8 @@ extension JinjaValue {
       let (quotient, overflow) = a.dividedReportingOverflow(by: b)
       let remainder = b == -1 ? 0 : a % b
       let adjusts = remainder != 0 && (remainder < 0) != (b < 0)
-      result = operation == .modulo
+      result =
+        operation == .modulo
         ? (adjusts ? remainder + b : remainder, false) : (adjusts ? quotient - 1 : quotient, overflow)
     case .power:
       if b < 0 {

@@ -39,7 +39,13 @@ public struct StreamingDecoder: Sendable {
     for count in 1...3 where count <= bytes.count {
       let lead = bytes[bytes.count - count]
       if lead & 0xC0 == 0x80 { continue }
-      let needed = lead >= 0xF0 && lead <= 0xF4 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xC2 && lead < 0xE0 ? 2 : 1
+      let needed =
+        switch lead {
+        case 0xF0...0xF4: 4
+        case 0xE0...0xEF: 3
+        case 0xC2...0xDF: 2
+        default: 1
+        }
       guard needed > count else { return 0 }
       if count > 1 {
         let second = bytes[bytes.count - count + 1]

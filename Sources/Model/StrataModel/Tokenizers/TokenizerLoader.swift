@@ -19,7 +19,9 @@ extension GGUFFile {
 public enum Tokenizers {
   /// An uncased BERT tokenizer from its `vocab.txt`: a token per line, `##` before those that continue a word.
   /// - Throws: ``ModelError``: `model_file_unreadable` or `metadata_invalid`.
-  public static func wordPiece(vocabularyPath path: String, lowercases: Bool = true) throws(ModelError) -> any Tokenizer {
+  public static func wordPiece(
+    vocabularyPath path: String, lowercases: Bool = true
+  ) throws(ModelError) -> any Tokenizer {
     let data: Data
     do {
       data = try Data(contentsOf: URL(filePath: path))

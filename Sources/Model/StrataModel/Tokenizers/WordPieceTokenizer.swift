@@ -3,8 +3,9 @@
 import Foundation
 
 /// Devlin et al. 2019 (BERT): text is cleaned, lower-cased, stripped of accents and split at spaces, punctuation and
-/// ideographs; each word is covered by the longest tokens from its left, or becomes the unknown token whole. Agrees with
-/// `BertTokenizer` of Hugging Face. Tokens that begin a word are stored with U+2581 in front, others bare, as in GGUF.
+/// ideographs; each word is covered by the longest tokens from its left, or becomes the unknown token whole. Agrees
+/// with `BertTokenizer` of Hugging Face. Tokens that begin a word are stored with U+2581 in front, others bare, as in
+/// GGUF.
 struct WordPieceTokenizer: Tokenizer {
   let special: SpecialTokens
   private let table: TokenTable
@@ -126,22 +127,24 @@ struct WordPieceTokenizer: Tokenizer {
       word.count = 0
     }
     let before = output.count
-    let isCovered = word.count <= Self.longestWord && word.bytes.withUnsafeBufferPointer { bytes in
-      var start = 0
-      while start < bytes.count {
-        // A mark inside the text must not pass for the beginning of a word.
-        if start > 0, bytes[start...].starts(with: Self.wordMark) { return false }
-        var end = min(bytes.count, start + table.longest)
-        while end > start, table.id(of: UnsafeBufferPointer(rebasing: bytes[start..<end])) == nil { end -= 1 }
-        // The mark alone is no piece of the word.
-        guard end > max(start, 3), let id = table.id(of: UnsafeBufferPointer(rebasing: bytes[start..<end])) else {
-          return false
+    let isCovered =
+      word.count <= Self.longestWord
+      && word.bytes.withUnsafeBufferPointer { bytes in
+        var start = 0
+        while start < bytes.count {
+          // A mark inside the text must not pass for the beginning of a word.
+          if start > 0, bytes[start...].starts(with: Self.wordMark) { return false }
+          var end = min(bytes.count, start + table.longest)
+          while end > start, table.id(of: UnsafeBufferPointer(rebasing: bytes[start..<end])) == nil { end -= 1 }
+          // The mark alone is no piece of the word.
+          guard end > max(start, 3), let id = table.id(of: UnsafeBufferPointer(rebasing: bytes[start..<end])) else {
+            return false
+          }
+          output.append(id)
+          start = end
         }
-        output.append(id)
-        start = end
+        return true
       }
-      return true
-    }
     if !isCovered {
       output.removeLast(output.count - before)
       if let unknown = special.unknown { output.append(unknown) }
