@@ -72,4 +72,27 @@ struct JournalTests {
     #expect(try await store.runs(limit: 1, status: .running).map(\.run) == ["c"])
     #expect(try await store.runs(limit: 10, status: .cancelled).map(\.run) == ["b"])
   }
+
+  @Test("A cancelled task can still write down that it was cancelled")
+  func cancellation() async throws {
+    try await store.open(run: "r", principal: .anonymous, title: "")
+    let task = Task {
+      while !Task.isCancelled { await Task.yield() }
+      try await store.append(event("r", 0))
+      try await store.setStatus(.cancelled, of: "r")
+    }
+    task.cancel()
+    try await task.value
+    #expect(try await store.summary(of: "r")?.status == .cancelled)
+  }
+
+  @Test("A payload that could not be read again is refused")
+  func deepPayload() async throws {
+    try await store.open(run: "r", principal: .anonymous, title: "")
+    let deep = (0..<3000).reduce(JSON.null) { value, _ in .array([value]) }
+    let error = await #expect(throws: StoreError.self) { try await store.append(event("r", 0, deep)) }
+    #expect(error?.code == StoreError.invalidRecord)
+    try await store.append(event("r", 0))
+    #expect(try await store.events(of: "r").count == 1)
+  }
 }

@@ -20,6 +20,12 @@ extension SQLiteStore: Journal {
 
   public func append(_ event: JournalEvent) async throws {
     let payload = event.payload.text()
+    do { _ = try JSON(parsing: payload) } catch {
+      // Better refused now than unreadable when the run is resumed.
+      throw StoreError(
+        StoreError.invalidRecord, "The payload of a \(event.kind) event is nested too deeply.", location: event.run,
+        cause: error)
+    }
     let time = event.timestamp.timeIntervalSinceReferenceDate
     try await write { db in
       guard

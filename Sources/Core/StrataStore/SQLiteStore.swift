@@ -21,8 +21,10 @@ public final class SQLiteStore: Sendable {
     try self.init(path: path, busyTimeout: 10)
   }
 
-  /// - Parameter busyTimeout: seconds to wait for another process that writes.
-  package init(path: String, busyTimeout: TimeInterval) throws {
+  /// - Parameters:
+  ///   - busyTimeout: seconds to wait for another process that writes.
+  ///   - pageLimit: most pages of 4 KiB that the file may have, so that a test can fill the disk.
+  package init(path: String, busyTimeout: TimeInterval, pageLimit: Int? = nil) throws {
     self.path = path
     do {
       try DatabaseFile.create(at: path)
@@ -32,6 +34,7 @@ public final class SQLiteStore: Sendable {
       configuration.prepareDatabase { db in
         try db.execute(sql: "PRAGMA synchronous = FULL")
         try db.execute(sql: "PRAGMA secure_delete = ON")
+        if let pageLimit { try db.execute(sql: "PRAGMA max_page_count = \(pageLimit)") }
       }
       try DatabaseFile.refuseForeign(at: path, configuration)
       pool = try DatabasePool(path: path, configuration: configuration)
@@ -99,7 +102,14 @@ public final class SQLiteStore: Sendable {
   }
 
   /// Runs `body` in one transaction that other processes see whole or not at all.
+  ///
+  /// A cancelled caller's writes still happen: that a run was cancelled must get into the journal too.
   func write<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+    // A task of its own, since the library refuses to work for cancelled ones.
+    try await Task { try await transaction(body) }.value
+  }
+
+  private func transaction<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
     do {
       return try await pool.writeWithoutTransaction { db in
         var result: T?
