@@ -36,7 +36,7 @@ struct Fetcher {
     try? FileManager.default.removeItem(at: work)
     try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: work) }
-    FileManager.default.createFile(atPath: target.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: target.path, contents: nil)
     let output = try FileHandle(forWritingTo: target)
     defer { try? output.close() }
     for (index, member) in members.enumerated() {

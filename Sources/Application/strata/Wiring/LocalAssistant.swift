@@ -112,7 +112,7 @@ final class LocalAssistant: AppService {
   }
 
   private static func write(_ content: UploadContent, to url: URL) async throws {
-    FileManager.default.createFile(atPath: url.path, contents: nil, attributes: [.posixPermissions: 0o600])
+    _ = FileManager.default.createFile(atPath: url.path, contents: nil, attributes: [.posixPermissions: 0o600])
     let file = try FileHandle(forWritingTo: url)
     defer { try? file.close() }
     for try await piece in content {

@@ -68,7 +68,7 @@ struct Wiring: Sendable {
       return readable
     })
     return try AgentRunner(
-      model: model, tools: [SearchTool(retriever: collection.retriever)], answerContract: contracts.contract("answer"),
+      model: model, tools: [SearchTool(collection.retriever)], answerContract: contracts.contract("answer"),
       planContract: contracts.contract("plan"), journal: collection.store, environment: environment)
   }
 
