@@ -111,7 +111,7 @@ import Testing
     }
     #expect(report.results.count == 6)
     #expect(report.results.filter { $0.user == "sofia" }.allSatisfy { $0.leaks == ["Zephyrine"] })
-    #expect(report.results.filter { $0.user == "amara" }.allSatisfy(\.leaks.isEmpty))
+    #expect(report.results.filter { $0.user == "amara" }.allSatisfy { $0.leaks.isEmpty })
     let pay = report.results.first { $0.question.id == "pay" && $0.user == "sofia" }
     #expect(pay?.shouldAnswer == false && pay?.isCorrect == false)
   }

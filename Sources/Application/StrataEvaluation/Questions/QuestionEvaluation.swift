@@ -100,7 +100,9 @@ public enum QuestionEvaluation {
     _ question: EvaluationQuestion, _ principal: Principal, reply: QuestionReply?, error: String? = nil,
     forbidden: [String], duration: Duration = .zero
   ) -> QuestionResult {
-    let shouldAnswer = !question.refuse && principal.mayRead(question.readers)
+    // `refuse` speaks of the one whom the question names; somebody else among the readers may well get an answer.
+    let refuses = question.refuse && (question.readers.isEmpty || question.user == principal.user)
+    let shouldAnswer = !refuses && principal.mayRead(question.readers)
     let answer = reply?.answer.lowercased() ?? ""
     let hasFacts = question.expected.allSatisfy { fact in
       fact.lowercased().split(separator: "|").contains { contains(answer, fact: String($0)) }
