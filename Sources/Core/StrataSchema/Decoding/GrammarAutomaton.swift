@@ -83,11 +83,7 @@ final class GrammarAutomaton: Sendable {
     let instruction = Int(thread.instruction)
     if case .leaf(let leaf, _, _) = program.code[instruction] {
       if case .string = program.leaves[leaf] {
-        let state = StringAutomaton.clamped(thread.state, longest: vocabulary.longest)
-        if let known = vocabulary.stringWalks.withLock({ $0[state] }) { return known }
-        let made = trie.walk(StringAutomaton(), from: state, vocabularySize: size) { _ in 0 }
-        vocabulary.stringWalks.withLock { $0[state] = made }
-        return made
+        return vocabulary.stringWalk(StringAutomaton.clamped(thread.state, longest: vocabulary.longest))
       }
       let key = MaskCache.WalkKey(isChoice: false, automaton: leaf, variant: 0, state: thread.state)
       if let known = cache.walk(for: key) { return known }

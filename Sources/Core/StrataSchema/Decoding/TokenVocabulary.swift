@@ -14,8 +14,9 @@ public final class TokenVocabulary: Sendable {
   /// Bytes of the longest token.
   let longest: Int
   let trie: TokenTrie
-  /// Walks of strings, which are the same in every grammar.
-  let stringWalks = Mutex<[UInt64: LeafWalk]>([:])
+  /// Walks of strings, which are the same in every grammar; most follow from one.
+  private let strings: StringWalks
+  private let stringWalks = Mutex<[UInt64: LeafWalk]>([:])
 
   /// - Parameters:
   ///   - tokens: bytes of each token by id; empty for ids that stand for no text.
@@ -31,6 +32,21 @@ public final class TokenVocabulary: Sendable {
       !tokens[id].isEmpty && !special.contains(Int32(id)) && !endOfGeneration.contains(Int32(id))
     }
     trie = TokenTrie(tokens: tokens, usable: usable)
+    strings = StringWalks(trie, vocabularySize: tokens.count)
+  }
+
+  /// What a state inside a string, already clamped, says about all tokens.
+  func stringWalk(_ state: UInt64) -> LeafWalk {
+    if let known = stringWalks.withLock({ $0[state] }) { return known }
+    let made =
+      StringAutomaton.isInside(state)
+      ? strings.walk(needed: StringAutomaton.needed(state), allowed: StringAutomaton.allowed(state))
+      : trie.walk(StringAutomaton(), from: state, vocabularySize: count) { _ in 0 }
+    stringWalks.withLock { walks in
+      if walks.count >= 2_048 { walks = [:] }
+      walks[state] = made
+    }
+    return made
   }
 }
 

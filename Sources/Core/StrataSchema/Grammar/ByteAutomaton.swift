@@ -57,6 +57,13 @@ struct StringAutomaton: ByteAutomaton {
   static func needed(_ state: UInt64) -> UInt64 { state >> 8 & unlimited }
   static func allowed(_ state: UInt64) -> UInt64 { state >> 36 & unlimited }
 
+  /// Whether the next byte begins a scalar or ends the string.
+  static func isInside(_ state: UInt64) -> Bool { state & 0xFF == Place.inside }
+
+  static func inside(needed: UInt64, allowed: UInt64) -> UInt64 {
+    pack(Place.inside, needed: needed, allowed: allowed)
+  }
+
   /// The state that stands for all which no token of at most `longest` bytes can tell apart.
   static func clamped(_ state: UInt64, longest: Int) -> UInt64 {
     let limit = UInt64(longest)

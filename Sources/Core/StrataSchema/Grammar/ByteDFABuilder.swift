@@ -3,7 +3,8 @@
 import StrataCore
 
 /// Turns each edge over a set of scalars into the byte sequences that spell it. In a JSON string a scalar has one
-/// spelling each, but for control characters, which have their short escapes and `\u00XX`, and `/`, which may be escaped.
+/// spelling each, but for control characters, which have their short escapes and `\u00XX`, and `/`, which may be
+/// escaped.
 struct ByteDFABuilder {
   static let stateLimit = 40_000
 
@@ -102,7 +103,9 @@ struct ByteDFABuilder {
   {
     let inside = edges.filter { $0.range.upperBound >= low && $0.range.lowerBound < low + span }
     if inside.isEmpty { return -1 }
-    if floor <= low, inside.count == 1, inside[0].range.lowerBound <= low, inside[0].range.upperBound >= low + span - 1 {
+    if floor <= low, inside.count == 1, inside[0].range.lowerBound <= low,
+      inside[0].range.upperBound >= low + span - 1
+    {
       return try uniform(inside[0].target, span)
     }
     var row = [Int32](repeating: -1, count: 64)

@@ -98,12 +98,16 @@ extension GrammarBuilder {
         SchemaError.tooLarge, "`minProperties` and `maxProperties` beside so many properties need too many states.")
     }
     // From the back, so that each step finds the next one made.
-    for position in stride(from: members.count, to: 0, by: -1) {
-      for count in 1...max(1, min(position, body.counted)) {
+    for position in stride(from: members.count, through: 0, by: -1) {
+      for count in (body.isLarge ? 0 : 1)...max(1, min(position, body.counted)) {
         _ = try object(&body, position: position, count: count, prefix: [], then: next)
       }
     }
-    return try object(&body, position: 0, count: 0, prefix: [UInt8(ascii: "{")], then: next)
+    guard body.isLarge else {
+      return try object(&body, position: 0, count: 0, prefix: [UInt8(ascii: "{")], then: next)
+    }
+    let first = try object(&body, position: 0, count: 0, prefix: [], then: next)
+    return try literals([[UInt8(ascii: "{")]], then: first)
   }
 
   /// Declared members that can be there; nil when a required one cannot.
@@ -226,6 +230,9 @@ extension GrammarBuilder {
     var known: [Int: Int] = [:]
     var loops: [Int: Int] = [:]
 
+    /// Each choice of names holds all that may come next, which is quadratic; large objects go name by name.
+    var isLarge: Bool { members.count > 64 }
+
     func key(_ position: Int, _ count: Int) -> Int { position * (counted + 1) + count }
     func canAdd(_ count: Int) -> Bool { most.map { count < $0 } ?? true }
   }
@@ -238,6 +245,7 @@ extension GrammarBuilder {
     let separators = count == 0 ? [prefix] : self.separators
     var ways: [(text: [UInt8], next: Int)] = []
     var reachesEnd = true
+    var entries: [Int] = []
     for index in position..<body.members.count {
       let member = body.members[index]
       if body.canAdd(count) {
@@ -253,11 +261,15 @@ extension GrammarBuilder {
         reachesEnd = false
         break
       }
+      if body.isLarge {
+        reachesEnd = false
+        entries.append(try object(&body, position: index + 1, count: count, prefix: [], then: next))
+        break
+      }
     }
-    var entries: [Int] = []
     if reachesEnd {
       if count >= body.least { ways.append((prefix + [UInt8(ascii: "}")], next)) }
-      entries = try others(&body, count: count, separators: separators, then: next)
+      entries += try others(&body, count: count, separators: separators, then: next)
     }
     if !ways.isEmpty { entries.insert(try choice(ways), at: 0) }
     let entry = try split(entries)

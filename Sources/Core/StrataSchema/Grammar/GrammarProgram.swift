@@ -51,7 +51,8 @@ struct GrammarProgram: Sendable {
         let need =
           switch code[index] {
           case .leaf(_, _, let next): needs[next]
-          case .choice(let choice): choices[choice].variants[0].nexts.map { needs[$0] }.min() ?? GrammarProgram.unbounded
+          case .choice(let choice):
+            choices[choice].variants[0].nexts.map { needs[$0] }.min() ?? GrammarProgram.unbounded
           case .split(let ways): ways.map { needs[$0] }.min() ?? GrammarProgram.unbounded
           case .end: 0
           case .call(let rule, let next):

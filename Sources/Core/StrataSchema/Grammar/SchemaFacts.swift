@@ -204,7 +204,9 @@ struct FactsExpander {
     case .boolean(let value): return value ? [] : [SchemaFacts()]
     case .keywords(let keywords):
       if keywords.isEmpty { return [] }
-      if keywords.count == 1, case .types(let types) = keywords[0], !types.contains(.integer) || types.contains(.number) {
+      if keywords.count == 1, case .types(let types) = keywords[0],
+        !types.contains(.integer) || types.contains(.number)
+      {
         var facts = SchemaFacts()
         facts.types = JSONTypes.all.subtracting(types.contains(.number) ? types.union(.integer) : types)
         return facts.types.isEmpty ? [] : [facts]

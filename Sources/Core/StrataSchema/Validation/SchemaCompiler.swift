@@ -255,9 +255,15 @@ struct SchemaCompiler {
   private mutating func addLogic(_ reader: KeywordReader, _ resource: Int, to result: inout [SchemaKeyword])
     throws(SchemaError)
   {
-    if let list = try reader.array("allOf") { result.append(.allOf(try children("allOf", list.count, reader, resource))) }
-    if let list = try reader.array("anyOf") { result.append(.anyOf(try children("anyOf", list.count, reader, resource))) }
-    if let list = try reader.array("oneOf") { result.append(.oneOf(try children("oneOf", list.count, reader, resource))) }
+    if let list = try reader.array("allOf") {
+      result.append(.allOf(try children("allOf", list.count, reader, resource)))
+    }
+    if let list = try reader.array("anyOf") {
+      result.append(.anyOf(try children("anyOf", list.count, reader, resource)))
+    }
+    if let list = try reader.array("oneOf") {
+      result.append(.oneOf(try children("oneOf", list.count, reader, resource)))
+    }
     if reader.members["not"] != nil { result.append(.not(try child("not", reader, resource))) }
     guard reader.members["if"] != nil else { return }
     let then = reader.members["then"] == nil ? nil : try child("then", reader, resource)

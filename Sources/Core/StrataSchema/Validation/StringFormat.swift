@@ -170,7 +170,7 @@ enum NetworkFormat {
     return labels.allSatisfy { label in
       guard (1...63).contains(label.count), label.first != 0x2D, label.last != 0x2D else { return false }
       if label.count >= 4, label[label.startIndex + 2] == 0x2D, label[label.startIndex + 3] == 0x2D {
-        guard label.starts(with: [0x78, 0x6E]) || label.starts(with: [0x58, 0x4E]), label.count > 4 else { return false }
+        guard label.prefix(2).map({ $0 | 0x20 }) == [0x78, 0x6E], label.count > 4 else { return false }
       }
       return label.allSatisfy { isDigit($0) || isLetter($0) || $0 == 0x2D || (international && $0 >= 0x80) }
     }
