@@ -84,7 +84,7 @@ import Testing
     let answerer = try GroundedAnswerer(model: model, contract: PlainContract.answer())
     _ = try await answerer.answer(question, from: [Corpus.travel, Corpus.leave], as: .anonymous)
     guard case .jsonSchema(let schema)? = model.requests.first?.output else { return #expect(Bool(false)) }
-    #expect(schema["properties"]?.objectValue?.keys == ["citations", "answer", "answerable"])
+    #expect(schema["properties"]?.objectValue?.keys == ["citations", "answer"])
     let branches = schema["properties"]?["citations"]?["items"]?["anyOf"]
     #expect(
       branches?[0]?["properties"]?["quote"]?["enum"] == [

@@ -19,6 +19,11 @@ enum AnswerSchema {
       }
     }
     for (name, member) in members where properties[name] == nil { properties[name] = member }
+    if settings.citesToAnswer {
+      // Asked afterwards, small models call their own right answers unanswerable; to cite or not is the better vote.
+      properties["answerable"] = nil
+      schema["required"] = .array((base["required"]?.arrayValue ?? []).filter { $0 != "answerable" })
+    }
     schema["properties"] = .object(properties)
     return .object(schema)
   }

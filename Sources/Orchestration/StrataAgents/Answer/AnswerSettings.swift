@@ -15,7 +15,7 @@ public enum QuotingStrategy: String, Sendable, Hashable, CaseIterable {
 public struct AnswerSettings: Sendable, Hashable {
   public var strategy: QuotingStrategy = .quotedSentences
   public var maxPassages = 5
-  public var maxCitations = 3
+  public var maxCitations = 2
   /// Least number of citations that the grammar asks for; 0 lets the model decline by citing nothing.
   public var minCitations = 0
   /// Characters of the answer.
@@ -29,6 +29,9 @@ public struct AnswerSettings: Sendable, Hashable {
   public var quotesWhenUngrounded = true
   /// Order in which the model writes the members.
   public var order = ["citations", "answer", "answerable"]
+
+  /// Whether the model says that a question is answerable by citing something, rather than in a member of its own.
+  var citesToAnswer: Bool { strategy != .plain }
 
   public init() {}
 

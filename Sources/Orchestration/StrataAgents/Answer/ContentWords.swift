@@ -70,7 +70,7 @@ package enum ContentWords {
     """
     a about after all also am an and any are as at be because been before being between both but by can could did do \
     does doing down during each few for from further get give given go had has have having he her here hers him his how \
-    i if in into is it its itself just let many may me might more most much must my need no nor not of off on once one \
+    i if in into is it its itself just let many may me might more most much must my need no nor not of off often on once one \
     only or other our ours out over own per please say says shall she should since so some such take tell than that the \
     their theirs them then there these they this those through to too under until up upon us use used very want was we \
     were what when where which while who whom whose why will with within would you your yours s t re ll ve m d

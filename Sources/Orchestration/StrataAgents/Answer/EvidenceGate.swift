@@ -26,6 +26,11 @@ package struct EvidenceGate: Sendable {
       let count = texts.count { $0.contains(stem) }
       weights[stem] = log(1 + (Double(texts.count) + 0.5) / (Double(count) + 0.5))
     }
+    // A name or a code is what the question is about; another one will not do.
+    for word in specifics(of: question) {
+      let stem = ContentWords.stem(word.text.lowercased())
+      if let weight = weights[stem] { weights[stem] = 2 * weight }
+    }
     return weights
   }
 

@@ -132,18 +132,29 @@ public struct GroundedAnswerer: Sendable {
     }
     let gate = EvidenceGate(
       leastCoverage: settings.minCoverage, checksNumbers: settings.checksNumbers, checksNames: settings.checksNames)
-    let quotes = verified.valid.map(\.quote)
+    let citations = Self.relevant(verified.valid, to: answer)
+    let quotes = citations.map(\.quote)
     let claims = gate.ungrounded(
-      answer: answer, question: question, quotes: quotes, evidence: evidence(verified.valid, passages))
+      answer: answer, question: question, quotes: quotes, evidence: evidence(citations, passages))
     let isEmpty = !answer.utf8.contains(where: SentenceSplitter.isWordByte)
     var result = GroundedAnswer(
-      answer: answer, answerable: true, citations: verified.valid, droppedCitations: verified.dropped)
+      answer: answer, answerable: true, citations: citations, droppedCitations: verified.dropped)
     if !claims.isEmpty || isEmpty {
       guard settings.quotesWhenUngrounded else { return .refused("ungrounded_answer", dropped: verified.dropped) }
       result.answer = quotes.joined(separator: "\n")
       result.reason = "ungrounded_answer"
     }
     return result
+  }
+
+  /// The first citation and those that support words of the answer which the ones before do not.
+  private static func relevant(_ citations: [Citation], to answer: String) -> [Citation] {
+    var open = Set(ContentWords.stems(of: answer))
+    return citations.enumerated().filter { index, citation in
+      let covered = open.intersection(ContentWords.stems(of: citation.quote))
+      open.subtract(covered)
+      return index == 0 || !covered.isEmpty
+    }.map(\.element)
   }
 
   /// The first JSON object in `text`; models without a grammar like to add words around it.
