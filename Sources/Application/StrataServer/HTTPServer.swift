@@ -1,4 +1,5 @@
-// Owns the life of the server: composing routes, binding, serving, stopping. Knows models and documents by protocol only.
+// Owns the life of the server: composing routes, binding, serving, stopping. Knows models and documents by protocol
+// only.
 import Foundation
 import Hummingbird
 import Logging
@@ -45,8 +46,8 @@ public struct HTTPServer: Sendable {
     self.logger = logger
   }
 
-  /// Serves until the task is cancelled or, with ``ServerConfiguration/handlesSignals``, SIGINT or SIGTERM arrives. Then
-  /// no connection is accepted any more, and running responses get ``ServerLimits/shutdownGrace`` to end.
+  /// Serves until the task is cancelled or, with ``ServerConfiguration/handlesSignals``, SIGINT or SIGTERM arrives.
+  /// Then no connection is accepted any more, and running responses get ``ServerLimits/shutdownGrace`` to end.
   /// - Parameter onListening: called once, when connections are accepted.
   /// - Throws: ``ServerError`` when the configuration is unsafe or the address cannot be bound.
   public func run(onListening: @escaping @Sendable (BoundAddress) async -> Void = { _ in }) async throws {

@@ -18,8 +18,8 @@ public protocol AppService: Sendable {
 
   /// Documents that the principal may read, with those whose ingestion failed or still runs.
   func documents(as principal: Principal) async throws -> [AppDocument]
-  /// Canonical text of a version, the current one when `version` is nil. Nil when it does not exist or the principal may
-  /// not read it: the two cannot be told apart.
+  /// Canonical text of a version, the current one when `version` is nil. Nil when it does not exist or the principal
+  /// may not read it: the two cannot be told apart.
   func text(of path: String, version: Int?, as principal: Principal) async throws -> AppDocumentText?
   /// Takes in a file that the principal uploads and makes it searchable.
   /// - Parameters:

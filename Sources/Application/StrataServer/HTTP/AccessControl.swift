@@ -46,7 +46,8 @@ struct AccessControl: Sendable {
     return found
   }
 
-  /// Refuses names that are not ours: a page of another site that points its own name at 127.0.0.1 must not get through.
+  /// Refuses names that are not ours: a page of another site that points its own name at 127.0.0.1 must not get
+  /// through.
   func checkHost(of request: Request) throws {
     guard checksHost else { return }
     let name = AccessControl.hostName(request.head.authority ?? "")

@@ -1,5 +1,5 @@
-// Owns what one TCP connection tells about its client: that it went away, or that it stopped taking bytes. Knows nothing
-// about requests.
+// Owns what one TCP connection tells about its client: that it went away, or that it stopped taking bytes. Knows
+// nothing about requests.
 import NIOCore
 import Synchronization
 
@@ -47,8 +47,8 @@ final class ClientConnection: Sendable {
   }
 }
 
-/// Watches a channel for its ``ClientConnection``. A client that closes its sending side counts as gone: HTTP clients do
-/// that only when they give up.
+/// Watches a channel for its ``ClientConnection``. A client that closes its sending side counts as gone: HTTP clients
+/// do that only when they give up.
 final class ClientConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = Any
   typealias InboundOut = Any

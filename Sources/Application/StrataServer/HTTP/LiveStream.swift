@@ -15,8 +15,8 @@ enum LiveSignal<Event: Sendable>: Sendable {
   case clientGone
 }
 
-/// Merges streams with the news about their client. Everything behind it stops when ``cancel()`` is called, when the last
-/// reference goes, or when the client does.
+/// Merges streams with the news about their client. Everything behind it stops when ``cancel()`` is called, when the
+/// last reference goes, or when the client does.
 final class LiveStream<Event: Sendable>: Sendable {
   let signals: AsyncStream<LiveSignal<Event>>
   private let tasks: [Task<Void, Never>]
@@ -28,8 +28,8 @@ final class LiveStream<Event: Sendable>: Sendable {
   ) {
     let (signals, continuation) = AsyncStream<LiveSignal<Event>>.makeStream()
     let clock = SilenceClock()
-    // Unstructured, because the tasks outlive the handler: the response body goes on reading after it returned. `cancel`
-    // and `deinit` end them.
+    // Unstructured, because the tasks outlive the handler: the response body goes on reading after it returned.
+    // `cancel` and `deinit` end them.
     var tasks = streams.enumerated().map { index, stream in
       Task {
         do {

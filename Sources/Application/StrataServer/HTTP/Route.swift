@@ -21,7 +21,8 @@ struct Route: Sendable {
   enum Access: Sendable { case everybody, keyHolder }
 
   let method: HTTPRequest.Method
-  /// For example `/v1/models/{id}`; also its name in the metrics. A last component `{name*}` takes the rest of the path.
+  /// For example `/v1/models/{id}`; also its name in the metrics. A last component `{name*}` takes the rest of the
+  /// path.
   let pattern: String
   let access: Access
   let handler: @Sendable (Request, RequestContext) async throws -> Response

@@ -1,5 +1,5 @@
-// Owns running the generations of one request: admission, context check, several choices at once, cancellation, numbers.
-// Knows nothing about the format of the answer.
+// Owns running the generations of one request: admission, context check, several choices at once, cancellation,
+// numbers. Knows nothing about the format of the answer.
 import Logging
 import StrataCore
 import Synchronization

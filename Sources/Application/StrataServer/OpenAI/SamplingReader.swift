@@ -7,7 +7,8 @@ enum UnixTime {
 }
 
 extension ParameterReader {
-  /// Temperature, nucleus, penalties, seed and bias; `top_k`, `min_p` and `repetition_penalty` as other servers name them.
+  /// Temperature, nucleus, penalties, seed and bias; `top_k`, `min_p` and `repetition_penalty` as other servers name
+  /// them.
   func sampling() throws -> SamplingParameters {
     var parameters = SamplingParameters()
     if let value = try float("temperature", in: 0...2) { parameters.temperature = value }

@@ -60,7 +60,8 @@ export function explain(status, error = {}) {
     case 413:
       return new Failure("Too large", said || "The file is larger than the server accepts.", { canRetry: false });
     case 429:
-      return new Failure("The model is busy", "Others are asking right now. Your question was not lost: try again in a moment.",
+      return new Failure(
+        "The model is busy", "Others are asking right now. Your question was not lost: try again in a moment.",
         { kind: "busy" });
     case 503:
       return new Failure("Not ready yet", said || "The server cannot answer at the moment. Try again shortly.");
@@ -68,11 +69,16 @@ export function explain(status, error = {}) {
       if (error.code === "context_length_exceeded") {
         return new Failure("Too long for the model", "Ask a shorter question.", { canRetry: false });
       }
-      return new Failure("That did not work", said || "The server did not understand the request.", { canRetry: false });
+      return new Failure(
+        "That did not work", said || "The server did not understand the request.", { canRetry: false });
     default:
       return new Failure("Something went wrong", said || `The server answered with status ${status}.`);
   }
 }
+
+/** What to tell people about any error. */
+export const failureFor = (error) =>
+  (error instanceof Failure ? error : new Failure("Something went wrong", String(error.message)));
 
 const unreachable = () => new Failure(
   "The server does not answer", "It may have been stopped. Start it again, then try once more.", { kind: "offline" });

@@ -42,7 +42,7 @@ async function loadSession() {
     byID("offline")?.remove();
     if (!session.ready) sessionTimer = setTimeout(loadSession, 2000);
   } catch (error) {
-    const known = error instanceof api.Failure ? error : new api.Failure("Something went wrong", String(error.message));
+    const known = api.failureFor(error);
     if (!byID("offline")) {
       byID("main").prepend(h("div", { class: "failure", id: "offline", role: "alert" },
         h("h3", {}, known.title), h("p", {}, known.detail),
@@ -90,7 +90,9 @@ function drawTheme() {
   const dark = isDark();
   button.setAttribute("aria-label", dark ? "Switch to light" : "Switch to dark");
   button.replaceChildren(dark
-    ? icon("M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8z", "M12 2v2M12 20v2M2 12h2M20 12h2M4.9 4.9l1.4 1.4M17.7 17.7l1.4 1.4M4.9 19.1l1.4-1.4M17.7 6.3l1.4-1.4")
+    ? icon(
+      "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8z", "M12 2v2M12 20v2M2 12h2M20 12h2",
+      "M4.9 4.9l1.4 1.4M17.7 17.7l1.4 1.4M4.9 19.1l1.4-1.4M17.7 6.3l1.4-1.4")
     : icon("M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z"));
 }
 

@@ -22,7 +22,8 @@ class Entry {
     this.start = performance.now();
     this.isRunning = true;
     this.controller = new AbortController();
-    this.status = h("p", { class: "status" }, h("span", { class: "pulse", "aria-hidden": "true" }), h("span", {}, "Thinking"));
+    this.status = h("p", { class: "status" },
+      h("span", { class: "pulse", "aria-hidden": "true" }), h("span", {}, "Thinking"));
     this.answer = h("div", { class: "answer", "aria-live": "polite", "aria-busy": "true" });
     this.sources = h("div", { class: "sources", hidden: true });
     this.trail = h("div", { class: "trail" });
@@ -39,7 +40,7 @@ class Entry {
       this.finish();
     } catch (error) {
       if (error.name === "AbortError") this.stopped();
-      else this.failed(error instanceof api.Failure ? error : new api.Failure("Something went wrong", String(error.message)));
+      else this.failed(api.failureFor(error));
     } finally {
       this.isRunning = false;
       onEnd();
@@ -54,7 +55,9 @@ class Entry {
     switch (name) {
       case "step":
         this.steps.set(data.index, data);
-        if (data.state === "running") this.say(words[data.kind]?.running ?? `Using ${data.kind}`, data.detail);
+        if (data.state === "running") {
+          this.say(words[data.kind]?.running ?? `Using ${data.kind}`, data.kind === "search" ? `“${data.detail}”` : "");
+        }
         break;
       case "delta":
         this.text += data.text;
@@ -75,8 +78,8 @@ class Entry {
   }
 
   say(text, detail = "") {
-    this.status.lastChild.replaceChildren(text, detail ? h("span", { class: "status-detail" }, ` “${detail}”`) : "");
-    announce(detail ? `${text}: ${detail}` : text);
+    this.status.lastChild.replaceChildren(text, detail ? h("span", { class: "status-detail" }, ` ${detail}`) : "");
+    announce(`${text} ${detail}`);
   }
 
   /** Draws at most once a frame, however fast the pieces come. */
@@ -92,7 +95,18 @@ class Entry {
     const isNear = window.innerHeight + window.scrollY > document.body.scrollHeight - 160;
     // A citation that is not whole yet would show as a stray bracket.
     const text = this.isRunning ? this.text.replace(/\s*\[\d*$/, "") : this.text;
-    this.answer.replaceChildren(...prose(text, (number) => this.marker(number)));
+    const shown = new Set();
+    this.answer.replaceChildren(...prose(text, (number) => {
+      shown.add(number);
+      return this.marker(number);
+    }));
+    // A model that cites without writing [n] still gets its marks, at the end.
+    if (!this.isRunning && this.answer.lastElementChild) {
+      const end = this.answer.lastElementChild;
+      const rest = [...this.citations.keys()].filter((number) => !shown.has(number)).sort((a, b) => a - b);
+      (end.matches("ul, ol") ? end.lastElementChild : end.localName === "pre" ? this.answer : end)
+        .append(...rest.map((number) => this.marker(number)));
+    }
     if (this.isRunning) {
       this.answer.classList.add("is-writing");
       if (isNear) window.scrollTo({ top: document.body.scrollHeight });
@@ -149,7 +163,8 @@ class Entry {
   stopped() {
     this.end();
     this.element.classList.add("is-stopped");
-    this.sources.before(h("p", { class: "aside" }, this.text ? "You stopped the answer here." : "You stopped this question."));
+    this.sources.before(
+      h("p", { class: "aside" }, this.text ? "You stopped the answer here." : "You stopped this question."));
     this.drawActions([this.button("Ask again", () => this.onAgain(this), "M20 11a8 8 0 1 0-2.3 6", "M20 5v6h-6")]);
     announce("Stopped.");
   }
@@ -195,7 +210,8 @@ class Entry {
     this.trail.replaceChildren(h("details", { class: "steps" },
       h("summary", {}, summary.join(" · ")),
       h("ol", {}, ...steps.map((step) => h("li", { class: `step is-${step.state}` },
-        h("span", { class: "step-kind" }, words[step.kind]?.[step.state === "running" ? "failed" : step.state] ?? step.kind),
+        h("span", { class: "step-kind" },
+          words[step.kind]?.[step.state === "running" ? "failed" : step.state] ?? step.kind),
         h("span", { class: "step-detail" }, step.detail || ""),
         h("span", { class: "step-figures" },
           [step.passages === null ? null : plural(step.passages, "passage"),
@@ -267,7 +283,8 @@ function drawMode() {
 function drawWelcome() {
   const lede = byID("welcome-lede");
   if (!session) return;
-  byID("welcome-title").textContent = session.collection ? `Ask the ${session.collection}` : "Ask your documents";
+  byID("welcome-title").textContent = ["", "default", "documents"].includes(session.collection)
+    ? "Ask your documents" : `Ask the ${session.collection}`;
   if (session.documents > 0) {
     lede.replaceChildren(
       `${plural(session.documents, "document")}, ${plural(session.chunks, "passage")}. `
@@ -275,9 +292,10 @@ function drawWelcome() {
   } else if (!session.ready) {
     lede.replaceChildren("The documents are being read. This takes a moment the first time.");
   } else {
+    const canSwitch = session.local && session.users.length > 0;
     lede.replaceChildren(
-      session.local && session.users.length ? "There is no document that you may read. Ask as somebody else, or " : "There are no documents yet. ",
-      h("a", { href: "#documents" }, session.local && session.users.length ? "add one" : "Add some"), ".");
+      canSwitch ? "There is no document that you may read. Ask as somebody else, or " : "There are no documents yet. ",
+      h("a", { href: "#documents" }, canSwitch ? "add one" : "Add some"), ".");
   }
   byID("example-list").replaceChildren(...session.examples.map((example) => h("li", {},
     h("button", { type: "button", class: "example", onClick: () => submit(example) },

@@ -15,7 +15,8 @@ export function setSession(value) {
   const types = value.upload_types;
   byID("file").setAttribute("accept", types.join(","));
   byID("documents-lede").textContent =
-    `${types.map((type) => type.replace(/^\./, "").toUpperCase()).join(", ")}, up to ${formatBytes(value.upload_limit)} each.`
+    `${types.map((type) => type.replace(/^\./, "").toUpperCase()).join(", ")}, `
+    + `up to ${formatBytes(value.upload_limit)} each.`
     + (matchMedia("(hover: hover)").matches ? " Drop them anywhere." : "");
 }
 
@@ -43,7 +44,7 @@ export async function show() {
 }
 
 function failure(error, again) {
-  const known = error instanceof api.Failure ? error : new api.Failure("Something went wrong", String(error.message));
+  const known = api.failureFor(error);
   return h("div", { class: "failure", role: "alert" },
     h("h3", {}, known.title), h("p", {}, known.detail),
     known.canRetry && h("button", { class: "secondary", type: "button", onClick: again }, "Try again"));
@@ -74,8 +75,8 @@ function row(document) {
       document.state === "ready"
         ? h("button", {
           class: "document-name", type: "button",
-          onClick: (event) => panel.open({ document: document.path, version: document.version, title: document.title }, null,
-            event.currentTarget),
+          onClick: (event) => panel.open(
+            { document: document.path, version: document.version, title: document.title }, null, event.currentTarget),
         }, document.title || document.path)
         : h("span", { class: "document-name" }, document.title || document.path),
       h("span", { class: "document-path", title: `Changed ${formatDate(document.modified_at)}` }, document.path),
@@ -157,8 +158,7 @@ async function send(file, item, bar, note) {
     onChange();
     await show();
   } catch (error) {
-    const known = error instanceof api.Failure ? error : new api.Failure("Failed", String(error.message));
-    fail(item, bar, note, known, () => {
+    fail(item, bar, note, api.failureFor(error), () => {
       item.remove();
       add([file]);
     });

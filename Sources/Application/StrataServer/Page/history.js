@@ -20,7 +20,7 @@ export async function show() {
     body.replaceChildren(h("ul", { class: "runs" }, ...runs.map(item)));
   } catch (error) {
     if (mine !== generation) return;
-    const known = error instanceof api.Failure ? error : new api.Failure("Something went wrong", String(error.message));
+    const known = api.failureFor(error);
     body.replaceChildren(h("div", { class: "failure", role: "alert" },
       h("h3", {}, known.title), h("p", {}, known.detail),
       known.canRetry && h("button", { class: "secondary", type: "button", onClick: show }, "Try again")));

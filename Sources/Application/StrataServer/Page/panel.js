@@ -1,5 +1,5 @@
 // Owns the panel beside the answer: one document with the cited place highlighted.
-import { Failure, getJSON } from "./api.js";
+import { failureFor, getJSON } from "./api.js";
 import { byID, h } from "./dom.js";
 import { documentBlocks, splitAtBytes } from "./text.js";
 
@@ -31,7 +31,8 @@ export async function open({ document: path, version, title }, range, from = nul
   byID("panel-title").textContent = title || path;
   byID("panel-path").textContent = version ? `${path}, version ${version}` : path;
   const body = byID("panel-body");
-  body.replaceChildren(h("div", { class: "skeleton", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"), h("i")));
+  body.replaceChildren(
+    h("div", { class: "skeleton", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"), h("i")));
   byID("panel").hidden = false;
   byID("scrim").hidden = false;
   document.body.classList.add("has-panel");
@@ -46,13 +47,14 @@ export async function open({ document: path, version, title }, range, from = nul
     show(text, range);
   } catch (error) {
     if (attempt.signal.aborted) return;
-    const failure = error instanceof Failure ? error : new Failure("Something went wrong", String(error.message));
+    const failure = failureFor(error);
     body.replaceChildren(
       h("div", { class: "failure", role: "alert" },
         h("h3", {}, failure.title), h("p", {}, failure.detail),
         failure.canRetry
-          && h("button", { class: "secondary", type: "button", onClick: () => open({ document: path, version, title }, range) },
-            "Try again")));
+          && h("button", {
+            class: "secondary", type: "button", onClick: () => open({ document: path, version, title }, range),
+          }, "Try again")));
   }
 }
 
@@ -67,7 +69,8 @@ function show(text, range) {
     ];
     body.replaceChildren(
       isLong && !all
-        ? h("p", { class: "panel-note" }, range ? "Only the part around the quote is shown. " : "Only the beginning is shown. ",
+        ? h("p", { class: "panel-note" },
+          range ? "Only the part around the quote is shown. " : "Only the beginning is shown. ",
           h("button", { class: "link", type: "button", onClick: () => fill(true) }, "Show all"))
         : "",
       content(text, parts));
