@@ -147,8 +147,10 @@ struct AppTests {
     try await withServer(app: FakeApp()) { server in
       let page = try await server.call("GET", "/")
       #expect(page.headers["content-type"] == "text/html; charset=utf-8")
-      let names = ["style.css", "icon.svg", "theme.js", "app.js", "api.js", "ask.js", "documents.js", "dom.js",
-        "history.js", "panel.js", "text.js"]
+      let names = [
+        "style.css", "icon.svg", "theme.js", "app.js", "api.js", "ask.js", "documents.js", "dom.js",
+        "history.js", "panel.js", "text.js",
+      ]
       for name in names {
         let part = try await server.call("GET", "/\(name)")
         #expect(part.status == 200)

@@ -72,7 +72,9 @@ struct ChatTests {
         "max_completion_tokens": 77, "logprobs": true, "top_logprobs": 3, "logit_bias": ["5": -100, "9": 2.5],
         "response_format": [
           "type": "json_schema",
-          "json_schema": ["name": "s", "strict": true, "schema": ["type": "object", "properties": ["z": [:], "a": [:]]]],
+          "json_schema": [
+            "name": "s", "strict": true, "schema": ["type": "object", "properties": ["z": [:], "a": [:]]],
+          ],
         ],
       ]
       let response = try await server.post(path, body)
@@ -259,7 +261,8 @@ private let badRequests: [BadRequest] = [
   BadRequest(
     change: ["response_format": ["type": "json_schema", "json_schema": ["name": "x"]]],
     parameter: "response_format.json_schema.schema"),
-  BadRequest(change: ["tools": [["type": "function", "function": ["name": "a b"]]]], parameter: "tools[0].function.name"),
+  BadRequest(
+    change: ["tools": [["type": "function", "function": ["name": "a b"]]]], parameter: "tools[0].function.name"),
   BadRequest(change: ["tools": [["type": "magic"]]], parameter: "tools[0].type"),
   BadRequest(change: ["tool_choice": "required"], parameter: "tool_choice"),
   BadRequest(change: ["stream_options": ["include_usage": true]], parameter: "stream_options"),

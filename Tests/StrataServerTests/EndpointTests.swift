@@ -102,7 +102,8 @@ struct EndpointTests {
         (["input": "a", "dimensions": 4], 400, "dimensions"), (["input": []], 400, "input"),
         (["input": ""], 400, "input"), (["input": ["a", 3]], 400, "input[1]"),
         (["input": "a", "encoding_format": "hex"], 400, "encoding_format"),
-        (["input": "a", "model": "scripted"], 404, "model"), (["input": .string(long)], 400, "input"), ([:], 400, "input"),
+        (["input": "a", "model": "scripted"], 404, "model"), (["input": .string(long)], 400, "input"),
+        ([:], 400, "input"),
       ]
       for (change, status, parameter) in cases {
         var body: JSONObject = ["model": "hash"]

@@ -30,7 +30,9 @@ struct WireResponse: Sendable {
     var rest = Array(text.utf8)[...]
     var result: [UInt8] = []
     while let end = rest.firstIndex(of: 0x0D) {
-      guard let size = Int(String(decoding: rest[rest.startIndex..<end], as: UTF8.self), radix: 16), size > 0 else { break }
+      guard let size = Int(String(decoding: rest[rest.startIndex..<end], as: UTF8.self), radix: 16), size > 0 else {
+        break
+      }
       rest = rest[(end + 2)...]
       result += rest.prefix(size)
       rest = rest.dropFirst(size + 2)

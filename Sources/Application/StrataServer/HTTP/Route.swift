@@ -107,8 +107,9 @@ extension Request {
     for pair in query.split(separator: "&") {
       let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard let key = parts.first, key.percentDecoded == name else { continue }
-      return parts.count == 2 ? parts[1].split(separator: "+", omittingEmptySubsequences: false)
-        .joined(separator: " ").percentDecoded : ""
+      return parts.count == 2
+        ? parts[1].split(separator: "+", omittingEmptySubsequences: false)
+          .joined(separator: " ").percentDecoded : ""
     }
     return nil
   }

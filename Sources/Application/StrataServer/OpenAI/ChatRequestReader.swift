@@ -58,7 +58,8 @@ struct ChatRequest: Sendable {
       message.content = try text(content, reader)
     } else if message.toolCalls.isEmpty {
       throw ServerError(
-        .missingParameter, "Missing required parameter: '\(reader.path("content"))'.", parameter: reader.path("content"))
+        .missingParameter, "Missing required parameter: '\(reader.path("content"))'.", parameter: reader.path("content")
+      )
     }
     return message
   }
