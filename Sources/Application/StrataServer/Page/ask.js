@@ -149,7 +149,7 @@ class Entry {
       this.element.classList.add("is-unanswered");
       if (session?.local && session.users.length) {
         this.sources.before(h("p", { class: "aside" },
-          `Asked as ${api.currentUser() ?? "nobody in particular"}. Somebody who may read more can get an answer.`));
+          `Asked as ${api.currentUser() ?? "nobody in particular"}. Somebody who may read more might get an answer.`));
       }
     }
     this.drawSources();
