@@ -13,7 +13,7 @@ package enum SentenceSplitter {
   /// Longer stretches are cut at a space.
   package static let byteLimit = 320
 
-  /// Sentences in order; headings, rules and fragments without three letters or digits are left out.
+  /// Sentences in order; headings, rules and fragments too short to prove anything are left out.
   /// - Complexity: O(bytes).
   package static func sentences(of text: String) -> [Sentence] {
     let bytes = Array(text.utf8)
@@ -22,7 +22,7 @@ package enum SentenceSplitter {
       for range in split(bytes, block) {
         for piece in cut(bytes, range) {
           let trimmed = trim(bytes, piece)
-          guard bytes[trimmed].count(where: isWordByte) >= 3 else { continue }
+          guard bytes[trimmed].count(where: isWordByte) >= QuoteFinder.leastWordBytes else { continue }
           result.append(Sentence(range: trimmed, text: squeeze(bytes[trimmed])))
         }
       }
