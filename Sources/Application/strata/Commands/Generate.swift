@@ -70,12 +70,13 @@ struct Generate: AsyncParsableCommand {
 struct Chat: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Talk to the model alone, in the terminal.", discussion: "Example: strata chat --system \"Be brief.\"")
+  @OptionGroup var common: CommonOptions
   @OptionGroup var options: ModelOptions
   @Option(name: .long, help: "Instructions for the model.") var system: String?
   @Option(name: .long, help: "0 is greedy.") var temperature: Float = 0.7
 
   func run() async throws {
-    try await CommonOptions().run {
+    try await common.run {
       let wiring = try Wiring()
       let model = try wiring.model(options.model, pool: wiring.pool(threads: options.threads))
       var messages = system.map { [Message.system($0)] } ?? []

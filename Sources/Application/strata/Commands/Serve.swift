@@ -45,13 +45,14 @@ struct Up: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Fetch the models, ingest a folder, serve the page.",
     discussion: "Example: strata up Examples/handbook --port 8080")
+  @OptionGroup var common: CommonOptions
   @OptionGroup var options: ModelOptions
   @OptionGroup var documents: CollectionOptions
   @OptionGroup var serving: ServeOptions
   @Argument(help: "A folder of documents.", completion: .directory) var folder: String
 
   func run() async throws {
-    try await CommonOptions().run {
+    try await common.run {
       let wiring = try Wiring()
       let decoder = options.model ?? wiring.catalog.defaultDecoder
       for name in [wiring.catalog.defaultEncoder, decoder] {
@@ -73,12 +74,13 @@ struct Up: AsyncParsableCommand {
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Serve what is ingested already.", discussion: "Example: strata serve --port 9000")
+  @OptionGroup var common: CommonOptions
   @OptionGroup var options: ModelOptions
   @OptionGroup var documents: CollectionOptions
   @OptionGroup var serving: ServeOptions
 
   func run() async throws {
-    try await CommonOptions().run {
+    try await common.run {
       let wiring = try Wiring()
       let pool = try wiring.pool(threads: options.threads)
       let collection = try await wiring.collection(documents.collection, pool: pool)
