@@ -91,7 +91,8 @@ final class GrammarAutomaton: Sendable {
         switch program.leaves[leaf] {
         case .string: trie.walk(StringAutomaton(), from: thread.state, vocabularySize: size) { _ in 0 }
         case .literals(let set): trie.walk(set, from: thread.state, vocabularySize: size) { _ in 0 }
-        case .table(let table): trie.walk(table, from: thread.state, vocabularySize: size) { _ in 0 }
+        case .table(let table):
+          table.withView { view in trie.walk(view, from: thread.state, vocabularySize: size) { _ in 0 } }
         case .name(let name): trie.walk(name, from: thread.state, vocabularySize: size) { _ in 0 }
         }
       cache.store(made, for: key)
@@ -110,28 +111,28 @@ final class GrammarAutomaton: Sendable {
 
   /// Adds the tokens below a trie node that has already been stepped over.
   private func add(subtree root: Int, _ threads: [GrammarThread], to mask: inout TokenMask, _ trie: TokenTrie) {
-    func allow(_ node: Int) {
-      let token = trie.tokens[node]
+    func allow(_ token: Int32) {
       guard token >= 0 else { return }
       mask.insert(token)
       for twin in trie.twins[token] ?? [] { mask.insert(twin) }
     }
-    allow(root)
-    let base = Int(trie.depths[root])
+    allow(trie.nodes[root].token)
+    let base = Int(trie.nodes[root].depth)
     var path = [threads]
-    var node = root + 1
-    let end = Int(trie.ends[root])
-    while node < end {
-      let depth = Int(trie.depths[node]) - base
+    var index = root + 1
+    let end = Int(trie.nodes[root].end)
+    while index < end {
+      let node = trie.nodes[index]
+      let depth = Int(node.depth) - base
       path.removeLast(path.count - depth)
-      let next = program.step(path[depth - 1], trie.bytes[node])
+      let next = program.step(path[depth - 1], node.byte)
       if next.isEmpty {
-        node = Int(trie.ends[node])
+        index = Int(node.end)
         continue
       }
       path.append(next)
-      allow(node)
-      node += 1
+      allow(node.token)
+      index += 1
     }
   }
 }

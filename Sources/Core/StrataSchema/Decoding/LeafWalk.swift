@@ -28,34 +28,34 @@ extension TokenTrie {
     var exits: [ExitKey: [Int32]] = [:]
     var states = [UInt64](repeating: 0, count: maxDepth + 2)
     states[0] = start
-    let end = bytes.count
-    var node = 1
-    bytes.withUnsafeBufferPointer { bytes in
-      ends.withUnsafeBufferPointer { ends in
-        while node < end {
-          let depth = Int(depths[node])
-          let state = automaton.step(states[depth - 1], bytes[node])
+    nodes.withUnsafeBufferPointer { nodes in
+      states.withUnsafeMutableBufferPointer { states in
+        var index = 1
+        while index < nodes.count {
+          let node = nodes[index]
+          let depth = Int(node.depth)
+          let state = automaton.step(states[depth - 1], node.byte)
           if state == deadState {
-            node = Int(ends[node])
+            index = Int(node.end)
             continue
           }
           states[depth] = state
-          let token = tokens[node]
-          if token >= 0 { found.append(token) }
-          let last = Int(ends[node])
-          if last > node + 1, automaton.isAccepting(state) {
-            var child = node + 1
-            while child < last {
-              exits[ExitKey(literal: literal(state), byte: bytes[child]), default: []].append(Int32(child))
-              child = Int(ends[child])
+          if node.token >= 0 { found.append(node.token) }
+          if node.end > index + 1, automaton.isAccepting(state) {
+            var child = index + 1
+            while child < node.end {
+              exits[ExitKey(literal: literal(state), byte: nodes[child].byte), default: []].append(Int32(child))
+              child = Int(nodes[child].end)
             }
           }
-          node = automaton.canContinue(state) ? node + 1 : last
+          index = automaton.canContinue(state) ? index + 1 : Int(node.end)
         }
       }
     }
-    for token in found {
-      if let more = twins[token] { found += more }
+    if !twins.isEmpty {
+      for token in found {
+        if let more = twins[token] { found += more }
+      }
     }
     let groups = exits.sorted { ($0.key.literal, $0.key.byte) < ($1.key.literal, $1.key.byte) }
     return LeafWalk(

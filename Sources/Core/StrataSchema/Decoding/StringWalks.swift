@@ -29,33 +29,32 @@ struct StringWalks: Sendable {
     var exits: [Exit] = []
     var states = [UInt64](repeating: 0, count: trie.maxDepth + 2)
     states[0] = StringAutomaton.inside(needed: 0, allowed: room)
-    var node = 1
-    while node < trie.bytes.count {
-      let depth = Int(trie.depths[node])
-      let state = automaton.step(states[depth - 1], trie.bytes[node])
-      let end = Int(trie.ends[node])
+    var index = 1
+    while index < trie.nodes.count {
+      let node = trie.nodes[index]
+      let state = automaton.step(states[Int(node.depth) - 1], node.byte)
       if state == deadState {
-        node = end
+        index = Int(node.end)
         continue
       }
-      states[depth] = state
+      states[Int(node.depth)] = state
       let count = room - StringAutomaton.allowed(state)
       let isEnd = automaton.isAccepting(state)
-      if trie.tokens[node] >= 0 {
-        for id in [trie.tokens[node]] + (trie.twins[trie.tokens[node]] ?? []) {
+      if node.token >= 0 {
+        for id in [node.token] + (trie.twins[node.token] ?? []) {
           mask.insert(id)
           tokens.append(Entry(id: id, count: count))
           if isEnd { closing.append(Entry(id: id, count: count)) }
         }
       }
       if isEnd {
-        var child = node + 1
-        while child < end {
-          exits.append(Exit(byte: trie.bytes[child], node: Int32(child), count: count))
-          child = Int(trie.ends[child])
+        var child = index + 1
+        while child < node.end {
+          exits.append(Exit(byte: trie.nodes[child].byte, node: Int32(child), count: count))
+          child = Int(trie.nodes[child].end)
         }
       }
-      node = isEnd ? end : node + 1
+      index = isEnd ? Int(node.end) : index + 1
     }
     all = mask.words
     self.tokens = tokens.sorted { $0.count > $1.count }

@@ -1,5 +1,6 @@
 // Owns the tokens of a model as a trie over their bytes. Knows no grammar.
 
+import Foundation
 import Synchronization
 
 /// The bytes of each token, arranged so that an automaton walks all tokens with a common beginning once.
@@ -52,19 +53,24 @@ public final class TokenVocabulary: Sendable {
 
 /// A trie in depth-first order: the children of a node follow it, and each knows where its own subtree ends.
 struct TokenTrie: Sendable {
-  private(set) var bytes: [UInt8] = [0]
-  private(set) var depths: [UInt16] = [0]
-  /// One past the last node of the subtree.
-  private(set) var ends: [Int32] = [0]
-  /// The token that ends at a node, -1 for none.
-  private(set) var tokens: [Int32] = [-1]
+  struct Node: Sendable {
+    /// One past the last node of the subtree.
+    var end: Int32
+    /// The token that ends here, -1 for none.
+    var token: Int32
+    var depth: UInt16
+    var byte: UInt8
+  }
+
+  private(set) var nodes = [Node(end: 0, token: -1, depth: 0, byte: 0)]
   /// Further tokens with the same bytes.
   private(set) var twins: [Int32: [Int32]] = [:]
   private(set) var maxDepth = 0
 
   init(tokens all: [[UInt8]], usable: [Int]) {
     let sorted = usable.filter { all[$0].count < Int(UInt16.max) }.sorted { first, second in
-      all[first] == all[second] ? first < second : all[first].lexicographicallyPrecedes(all[second])
+      let order = ByteOrder.compare(all[first], all[second])
+      return order == 0 ? first < second : order < 0
     }
     var open: [Int] = [0]
     var previous: [UInt8] = []
@@ -74,20 +80,33 @@ struct TokenTrie: Sendable {
       var common = 0
       while common < min(text.count, previous.count), text[common] == previous[common] { common += 1 }
       if common == text.count, let node = open.last, text.count == previous.count {
-        twins[tokens[node], default: []].append(Int32(id))
+        twins[nodes[node].token, default: []].append(Int32(id))
         continue
       }
-      while open.count > common + 1 { ends[open.removeLast()] = Int32(bytes.count) }
+      while open.count > common + 1 { nodes[open.removeLast()].end = Int32(nodes.count) }
       for depth in common..<text.count {
-        open.append(bytes.count)
-        bytes.append(text[depth])
-        depths.append(UInt16(depth + 1))
-        ends.append(0)
-        tokens.append(-1)
+        open.append(nodes.count)
+        nodes.append(Node(end: 0, token: -1, depth: UInt16(depth + 1), byte: text[depth]))
       }
-      tokens[tokens.count - 1] = Int32(id)
+      nodes[nodes.count - 1].token = Int32(id)
       previous = text
     }
-    while let node = open.popLast() { ends[node] = Int32(bytes.count) }
+    while let node = open.popLast() { nodes[node].end = Int32(nodes.count) }
+  }
+}
+
+enum ByteOrder {
+  /// Below, equal to or above zero as `a` comes before, is, or comes after `b`.
+  static func compare(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    a.withUnsafeBytes { first in
+      b.withUnsafeBytes { second in
+        let count = min(first.count, second.count)
+        if count > 0, let left = first.baseAddress, let right = second.baseAddress {
+          let order = memcmp(left, right, count)
+          if order != 0 { return Int(order) }
+        }
+        return first.count - second.count
+      }
+    }
   }
 }

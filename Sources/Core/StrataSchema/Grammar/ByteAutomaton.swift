@@ -242,9 +242,11 @@ struct NameAutomaton: ByteAutomaton, Sendable {
   /// The names, quoted.
   let excluded: LiteralSet?
 
-  /// The low 2 bits of the place of the excluded names are unused: a state is the string's place in 8 bits and the
-  /// set's state in the rest, which needs names below 2^12 bytes and fewer than 2^14.
+  /// A state is the string's place in 8 bits and the state of the excluded names in the rest, which needs names below
+  /// 2^12 bytes and fewer than 2^14; this one stands for a name that no excluded one begins with.
   private static let lost: UInt64 = (1 << 56) - 1
+  /// Inside a name that can no longer be an excluded one.
+  private static let free = StringAutomaton.inside(needed: 0, allowed: 0) & 0xFF | lost << 8
 
   static let countLimit = 1 << 14
   static let lengthLimit = 1 << 12
@@ -264,7 +266,13 @@ struct NameAutomaton: ByteAutomaton, Sendable {
     state & 0x3FFF | (state >> 14 & 0x7FFF) << 20 | (state >> 29) << 41
   }
 
+  @inline(__always)
   func step(_ state: UInt64, _ byte: UInt8) -> UInt64 {
+    if state == NameAutomaton.free, byte >= 0x20, byte < 0x80, byte != 0x22, byte != 0x5C { return state }
+    return stepSlowly(state, byte)
+  }
+
+  private func stepSlowly(_ state: UInt64, _ byte: UInt8) -> UInt64 {
     let place = state & 0xFF
     let whole = place | StringAutomaton.unlimited << 36
     if place == 3, byte == 0x75 || byte == 0x2F { return deadState }
@@ -279,7 +287,9 @@ struct NameAutomaton: ByteAutomaton, Sendable {
     return pack(next & 0xFF, set)
   }
 
+  @inline(__always)
   func isAccepting(_ state: UInt64) -> Bool { StringAutomaton().isAccepting(state & 0xFF) }
+  @inline(__always)
   func canContinue(_ state: UInt64) -> Bool { !isAccepting(state) }
   func onlyByte(_ state: UInt64) -> UInt8? {
     StringAutomaton().onlyByte(state & 0xFF | StringAutomaton.unlimited << 36)

@@ -57,4 +57,38 @@ struct ByteDFA: ByteAutomaton, Sendable {
   func isAccepting(_ state: UInt64) -> Bool { accepting[Int(state)] }
   func canContinue(_ state: UInt64) -> Bool { continues[Int(state)] }
   func onlyByte(_ state: UInt64) -> UInt8? { only[Int(state)] < 0 ? nil : UInt8(only[Int(state)]) }
+
+  /// The automaton without bounds checks, for walks over all tokens; valid inside `body` only.
+  func withView<Result>(_ body: (View) -> Result) -> Result {
+    columns.withUnsafeBufferPointer { columns in
+      table.withUnsafeBufferPointer { table in
+        accepting.withUnsafeBufferPointer { accepting in
+          continues.withUnsafeBufferPointer { continues in
+            body(
+              View(
+                columns: columns, table: table, accepting: accepting, continues: continues, columnCount: columnCount))
+          }
+        }
+      }
+    }
+  }
+
+  struct View: ByteAutomaton {
+    let columns: UnsafeBufferPointer<UInt8>
+    let table: UnsafeBufferPointer<Int32>
+    let accepting: UnsafeBufferPointer<Bool>
+    let continues: UnsafeBufferPointer<Bool>
+    let columnCount: Int
+
+    @inline(__always)
+    func step(_ state: UInt64, _ byte: UInt8) -> UInt64 {
+      let next = table[Int(state) * columnCount + Int(columns[Int(byte)])]
+      return next < 0 ? deadState : UInt64(next)
+    }
+    @inline(__always)
+    func isAccepting(_ state: UInt64) -> Bool { accepting[Int(state)] }
+    @inline(__always)
+    func canContinue(_ state: UInt64) -> Bool { continues[Int(state)] }
+    func onlyByte(_ state: UInt64) -> UInt8? { nil }
+  }
 }

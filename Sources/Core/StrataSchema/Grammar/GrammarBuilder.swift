@@ -83,7 +83,8 @@ struct GrammarBuilder {
   }
 
   mutating func literals(_ texts: some Sequence<[UInt8]>, then next: Int) throws(SchemaError) -> Int {
-    let sorted = Set(texts).sorted { $0.lexicographicallyPrecedes($1) }
+    var sorted: [[UInt8]] = []
+    for text in texts.sorted(by: { ByteOrder.compare($0, $1) < 0 }) where text != sorted.last { sorted.append(text) }
     if sorted.isEmpty { return try never() }
     try check(sorted)
     return try emit(.literals(LiteralSet(sorted: sorted)), start: LiteralSet(sorted: sorted).start, then: next)
@@ -94,7 +95,7 @@ struct GrammarBuilder {
     var byText: [[UInt8]: Int] = [:]
     for way in ways where byText[way.text] == nil { byText[way.text] = way.next }
     if byText.isEmpty { return try never() }
-    let sorted = byText.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+    let sorted = byText.sorted { ByteOrder.compare($0.key, $1.key) < 0 }
     try check(sorted.map(\.key))
     let variant = (need: 0, literals: LiteralSet(sorted: sorted.map(\.key)), nexts: sorted.map(\.value))
     program.choices.append(LiteralChoice(variants: [variant]))

@@ -7,6 +7,8 @@ import StrataCore
 struct CanonicalForm: Hashable, Sendable {
   let bytes: [UInt8]
 
+  func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
   init(_ value: JSON) {
     var output: [UInt8] = []
     CanonicalForm.write(value, to: &output)
