@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Vectors of all-MiniLM-L6-v2 by sentence-transformers, to compare Strata's encoder with.
 
-  embedding_reference.py golden MODEL_DIR OUT.json             20 short texts: ids and vectors, for the unit tests
-  embedding_reference.py scifact MODEL_DIR CORPUS.jsonl OUT.json   the first 200 documents, cut at 256 tokens
+  embedding_reference.py MODEL_DIR OUT.json
+
+Writes the golden file of the unit tests: token ids and vectors of 20 short texts. `embeddings.py` compares 200 long ones.
 """
 import json
 import sys
@@ -19,23 +20,18 @@ TEXTS = [
 
 
 def main():
-    mode, folder = sys.argv[1:3]
+    folder, out_path = sys.argv[1:3]
     model = sentence_transformers.SentenceTransformer(folder, device="cpu")
     model.max_seq_length = 256
-    texts = TEXTS
-    if mode == "scifact":
-        with open(sys.argv[3]) as lines:
-            rows = [json.loads(line) for _, line in zip(range(200), lines)]
-        texts = [f"{row['title']} {row['text']}".strip() for row in rows]
-    vectors = model.encode(texts, normalize_embeddings=True, batch_size=8)
-    encoded = model.tokenizer(texts, truncation=True, max_length=256)["input_ids"]
+    vectors = model.encode(TEXTS, normalize_embeddings=True, batch_size=8)
+    encoded = model.tokenizer(TEXTS, truncation=True, max_length=256)["input_ids"]
     cases = [
         {"text": text, "ids": ids, "vector": [round(float(value), 6) for value in vector]}
-        for text, ids, vector in zip(texts, encoded, vectors)]
+        for text, ids, vector in zip(TEXTS, encoded, vectors)]
     head = {"made_by": "Benchmarks/scripts/embedding_reference.py",
             "reference": f"sentence-transformers {sentence_transformers.__version__}"}
     body = ",\n".join("    " + json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in cases)
-    with open(sys.argv[-1], "w") as out:
+    with open(out_path, "w") as out:
         out.write(json.dumps({**head, "cases": []}, indent=2).replace("[]", "[\n" + body + "\n  ]") + "\n")
 
 

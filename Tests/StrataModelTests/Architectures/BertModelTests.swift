@@ -5,7 +5,7 @@ import Testing
 
 @Suite("BertModel")
 struct BertModelTests {
-  static let folder = TestModels.path("minilm/model.safetensors").map { String($0.dropLast("/model.safetensors".count)) }
+  static let folder = TestModels.path("minilm/model.safetensors") == nil ? nil : TestModels.path("minilm")
 
   static func model(_ precision: EncoderPrecision) throws -> BertModel {
     let folder = try #require(folder)
@@ -41,7 +41,8 @@ struct BertModelTests {
     }
   }
 
-  @Test("texts without tokens, too long, or with unknown tokens are refused",
+  @Test(
+    "texts without tokens, too long, or with unknown tokens are refused",
     .enabled(if: folder != nil, "needs STRATA_TEST_MODELS with minilm"))
   func refusals() throws {
     let model = try Self.model(.float32)

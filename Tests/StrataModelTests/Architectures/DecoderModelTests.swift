@@ -1,3 +1,4 @@
+import Foundation
 import StrataCore
 import StrataModel
 import Testing
@@ -19,11 +20,13 @@ struct DecoderModelTests {
     zip(a, b).reduce(a.count == b.count ? 0 : .infinity) { max($0, abs($1.0 - $1.1)) }
   }
 
-  @Test("the forward pass equals a plain reference", arguments: [
-    TinyDecoder(), TinyDecoder(keyValueHeads: 4, isTied: true), TinyDecoder(architecture: "qwen2", hasBiases: true),
-    TinyDecoder(architecture: "qwen2", heads: 8, keyValueHeads: 1, base: 1_000_000, hasBiases: true, isTied: true),
-    TinyDecoder(ropeFactors: [1, 1, 1.5, 2, 4, 8, 8, 8]), TinyDecoder(linearScale: 4),
-  ])
+  @Test(
+    "the forward pass equals a plain reference",
+    arguments: [
+      TinyDecoder(), TinyDecoder(keyValueHeads: 4, isTied: true), TinyDecoder(architecture: "qwen2", hasBiases: true),
+      TinyDecoder(architecture: "qwen2", heads: 8, keyValueHeads: 1, base: 1_000_000, hasBiases: true, isTied: true),
+      TinyDecoder(ropeFactors: [1, 1, 1.5, 2, 4, 8, 8, 8]), TinyDecoder(linearScale: 4),
+    ])
   func reference(tiny: TinyDecoder) throws {
     let expected = tiny.referenceLogits(Self.tokens)
     let actual = try Self.logits(tiny.model(), Self.tokens)
@@ -31,6 +34,20 @@ struct DecoderModelTests {
     for (row, values) in actual.enumerated() {
       // Keys and values are kept in half precision.
       #expect(Self.largestDifference(values, expected[row].map(Float.init)) < 0.02, "row \(row)")
+    }
+  }
+
+  @Test(
+    "quantized weights give the reference up to the rounding of activations",
+    arguments: [TensorType.q8_0, .q5_0, .q5_1, .q4_0, .q4_1, .bf16, .f16])
+  func quantized(type: TensorType) throws {
+    let tiny = TinyDecoder(matrixType: type)
+    let expected = tiny.referenceLogits(Self.tokens)
+    let actual = try Self.logits(tiny.model(), Self.tokens)
+    for (row, values) in actual.enumerated() {
+      let error = zip(values, expected[row]).reduce(0) { $0 + pow(Double($1.0) - $1.1, 2) }
+      let size = expected[row].reduce(0) { $0 + $1 * $1 }
+      #expect((error / size).squareRoot() < 0.05, "row \(row)")
     }
   }
 
@@ -118,6 +135,16 @@ struct DecoderModelTests {
     #expect(cache.count == 0)
     #expect(throws: ModelError.self) { try model.makeCache(capacity: 257) }
     #expect(throws: ModelError.self) { try model.makeCache(capacity: 0) }
+  }
+
+  @Test("more memory than there is, is refused with both figures")
+  func memory() {
+    #expect {
+      try SystemMemory.require(1 << 55, for: "The model")
+    } throws: { error in
+      (error as? ModelError)?.code == ModelError.outOfMemory
+        && (error as? ModelError)?.message.contains("36028797019 MB") == true
+    }
   }
 
   @Test("an unknown architecture is named with what is supported")

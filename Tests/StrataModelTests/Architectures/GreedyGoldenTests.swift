@@ -1,3 +1,4 @@
+import Foundation
 import StrataCore
 import StrataModel
 import Testing
@@ -15,6 +16,7 @@ struct GreedyGoldenTests {
     let model = try DecoderModel(path: path, threads: 2)
     let logits = LogitsBuffer()
     var agreements = 0
+    var differences: [Double] = []
     var total = 0
     for entry in try TestModels.golden("greedy-\(name).json") {
       let prompt = TestModels.ids(entry["ids"])
@@ -23,6 +25,14 @@ struct GreedyGoldenTests {
       let cache = try model.makeCache(capacity: tokens.count)
       try model.forward(
         [BatchSlice(tokens: tokens[...], cache: cache, logits: .suffix(continuation.count))], into: logits)
+      differences += logits.withRow(0) { row in
+        let highest = Double(row.max() ?? 0)
+        let normalizer = highest + log(row.reduce(0) { $0 + exp(Double($1) - highest) })
+        return (entry["first"]?.arrayValue ?? []).compactMap { pair in
+          guard let id = pair[0]?.intValue, let logprob = pair[1]?.doubleValue else { return nil }
+          return abs(Double(row[id]) - normalizer - logprob)
+        }
+      }
       for (row, token) in continuation.enumerated() {
         let gap = logits.withRow(row) { ($0.max() ?? .infinity) - $0[Int(token)] }
         #expect(gap < 0.6, "\(entry["prompt"]?.stringValue ?? ""), token \(row)")
@@ -31,6 +41,9 @@ struct GreedyGoldenTests {
       }
     }
     #expect(total >= 600)
+    #expect(differences.count == 100)
+    #expect(differences.reduce(0, +) / 100 < 0.15, "log-probabilities of the five most likely first tokens")
+    #expect((differences.max() ?? .infinity) < 0.6)
     #expect(Double(agreements) >= 0.95 * Double(total), "\(agreements) of \(total)")
   }
 }

@@ -1,5 +1,6 @@
 // Owns a tiny random decoder: its GGUF file, and a plain reference of the forward pass in straight-line Swift.
 // The reference shares nothing with the engine: no kernels, no cache, every position from scratch, in Double.
+import CStrataKernels
 import Foundation
 import StrataModel
 
@@ -17,6 +18,8 @@ struct TinyDecoder {
   var isTied = false
   var ropeFactors: [Float]?
   var linearScale: Float?
+  /// What the matrices are stored as.
+  var matrixType: TensorType = .f32
 
   var headDimension: Int { embedding / heads }
 
@@ -69,7 +72,13 @@ struct TinyDecoder {
       writer.set("\(architecture).rope.scaling.type", .string("linear"))
       writer.set("\(architecture).rope.scaling.factor", .float32(linearScale))
     }
-    for tensor in tensors() { writer.add(tensor.name, shape: tensor.shape, floats: tensor.values) }
+    for tensor in tensors() {
+      guard let bytes = quantized(tensor.shape, tensor.values) else {
+        writer.add(tensor.name, shape: tensor.shape, floats: tensor.values)
+        continue
+      }
+      writer.add(tensor.name, type: matrixType, shape: tensor.shape, bytes: bytes)
+    }
     return writer.encoded()
   }
 
@@ -77,10 +86,27 @@ struct TinyDecoder {
     try DecoderModel(gguf: GGUFFile(bytes: gguf()), pool: ComputePool(threads: threads))
   }
 
+  /// A matrix as it is stored, or nil for what stays 32-bit floats.
+  private func quantized(_ shape: [Int], _ values: [Float]) -> [UInt8]? {
+    guard shape.count == 2, matrixType != .f32 else { return nil }
+    var bytes = [UInt8](repeating: 0, count: matrixType.byteCount(elementCount: values.count) ?? 0)
+    strata_quantize(strata_type(matrixType.rawValue), values, &bytes, values.count)
+    return bytes
+  }
+
+  /// What the stored form of a tensor stands for.
+  private func stored(_ shape: [Int], _ values: [Float]) -> [Double] {
+    var decoded = values
+    if let bytes = quantized(shape, values) {
+      strata_dequantize(strata_type(matrixType.rawValue), bytes, &decoded, decoded.count)
+    }
+    return decoded.map(Double.init)
+  }
+
   /// Logits [tokens][vocabulary] of every position.
   func referenceLogits(_ tokens: [Int32]) -> [[Double]] {
-    let weights = Dictionary(uniqueKeysWithValues: tensors().map { ($0.name, $0) })
-    func values(_ name: String) -> [Double] { weights[name].map { $0.values.map(Double.init) } ?? [] }
+    let weights = Dictionary(uniqueKeysWithValues: tensors().map { ($0.name, stored($0.shape, $0.values)) })
+    func values(_ name: String) -> [Double] { weights[name] ?? [] }
     func product(_ name: String, _ x: [Double], bias: String? = nil) -> [Double] {
       let w = values(name)
       let offsets = bias.map(values) ?? []
@@ -99,9 +125,12 @@ struct TinyDecoder {
     for layer in 0..<layers {
       let prefix = "blk.\(layer)."
       let inputs = stream.map { normalized($0, prefix + "attn_norm.weight") }
-      let q = inputs.enumerated().map { rotated(product(prefix + "attn_q.weight", $1, bias: prefix + "attn_q.bias"), $0) }
-      let k = inputs.enumerated().map { rotated(product(prefix + "attn_k.weight", $1, bias: prefix + "attn_k.bias"), $0) }
-      let v = inputs.map { product(prefix + "attn_v.weight", $0, bias: prefix + "attn_v.bias") }
+      func projected(_ name: String) -> [[Double]] {
+        inputs.map { product(prefix + name + ".weight", $0, bias: prefix + name + ".bias") }
+      }
+      let q = projected("attn_q").enumerated().map { rotated($1, $0) }
+      let k = projected("attn_k").enumerated().map { rotated($1, $0) }
+      let v = projected("attn_v")
       for position in tokens.indices {
         let attended = attend(q[position], k[...position], v[...position])
         stream[position] = zip(stream[position], product(prefix + "attn_output.weight", attended)).map(+)

@@ -34,14 +34,16 @@ struct SafetensorsFileTests {
     #expect(throws: ModelError.self) { try file.floats(of: #require(file.tensor("i"))) }
   }
 
-  @Test("a tensor that does not fit its shape or the file is refused", arguments: [
-    #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#,
-    #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
-    #"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}"#,
-    #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[4,0]}}"#,
-    #"{"a":{"dtype":"F9","shape":[1],"data_offsets":[0,1]}}"#,
-    #"{"a":{"dtype":"F32"}}"#, "[]", "{", "",
-  ])
+  @Test(
+    "a tensor that does not fit its shape or the file is refused",
+    arguments: [
+      #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#,
+      #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+      #"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}"#,
+      #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[4,0]}}"#,
+      #"{"a":{"dtype":"F9","shape":[1],"data_offsets":[0,1]}}"#,
+      #"{"a":{"dtype":"F32"}}"#, "[]", "{", "",
+    ])
   func refused(header: String) {
     #expect(throws: ModelError.self) { try SafetensorsFile(bytes: Self.file(header: header, data: [0, 0, 0, 0])) }
   }

@@ -123,7 +123,8 @@ private struct SafetensorsWeightLoader {
     let type: TensorType = precision == .int8 && inputs % TensorType.q8_0.blockElementCount == 0 ? .q8_0 : .f32
     guard let byteCount = type.byteCount(elementCount: values.count) else {
       throw ModelError(
-        ModelError.tensorShape, "The tensor `\(name)` cannot be kept as \(type.name).", remedy: ModelError.downloadAgain)
+        ModelError.tensorShape, "The tensor `\(name)` cannot be kept as \(type.name).",
+        remedy: ModelError.downloadAgain)
     }
     let encoded = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
     defer { encoded.deallocate() }

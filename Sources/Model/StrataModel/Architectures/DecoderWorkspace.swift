@@ -120,10 +120,12 @@ struct DecoderWorkspace: ~Copyable {
 
   private func computeLayer(_ layer: DecoderLayer, index: Int, m: Int, pool: OpaquePointer) {
     normalize(layer.attentionNorm, m: m, pool: pool)
-    project(m: m, pool: pool, [
-      (layer.query, layer.queryBias, queries), (layer.key, layer.keyBias, keys),
-      (layer.value, layer.valueBias, values),
-    ])
+    project(
+      m: m, pool: pool,
+      [
+        (layer.query, layer.queryBias, queries), (layer.key, layer.keyBias, keys),
+        (layer.value, layer.valueBias, values),
+      ])
     rotate(keys, heads: configuration.keyValueHeadCount, positions, pool: pool)
     rotate(queries, heads: configuration.headCount, positions, pool: pool)
     store(layer: index, pool: pool)

@@ -2,18 +2,19 @@
 import Foundation
 import StrataCore
 
-enum SystemMemory {
+package enum SystemMemory {
   /// Bytes that can be had without swapping: the lesser of the machine's and the control group's; nil when unknown.
-  static func availableByteCount() -> Int? {
+  package static func availableByteCount() -> Int? {
     let machine = lineValue("MemAvailable:", in: "/proc/meminfo").map { $0 * 1024 }
-    guard let limit = read("/sys/fs/cgroup/memory.max").flatMap({ Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }),
+    let limitText = read("/sys/fs/cgroup/memory.max")?.trimmingCharacters(in: .whitespacesAndNewlines)
+    guard let limit = limitText.flatMap({ Int($0) }),
       let used = lineValue("anon", in: "/sys/fs/cgroup/memory.stat")
     else { return machine }
     return min(machine ?? .max, max(0, limit - used))
   }
 
   /// - Throws: ``ModelError`` `out_of_memory` when `byteCount` more bytes cannot be had.
-  static func require(_ byteCount: Int, for what: String) throws(ModelError) {
+  package static func require(_ byteCount: Int, for what: String) throws(ModelError) {
     guard let available = availableByteCount(), available < byteCount else { return }
     throw ModelError(
       ModelError.outOfMemory,

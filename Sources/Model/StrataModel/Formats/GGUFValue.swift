@@ -63,7 +63,8 @@ public enum GGUFValue: Sendable {
   public var arrayValue: GGUFArray? { if case .array(let value) = self { value } else { nil } }
 }
 
-/// An array of scalars or strings, decoded only when asked for: it refers to the bytes of its file and keeps them alive.
+/// An array of scalars or strings, decoded only when asked for: it refers to the bytes of its file and keeps them
+/// alive.
 public struct GGUFArray: Sendable {
   public let elementType: GGUFValueType
   public let count: Int

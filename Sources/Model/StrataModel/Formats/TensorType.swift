@@ -1,6 +1,8 @@
 // Owns the tensor element types of GGUF and their block sizes. Knows nothing about how they are computed with.
 import StrataCore
 
+// The names are those of the format, underscores included.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 /// An element type that the kernels can read. The raw values are those of GGUF.
 public enum TensorType: UInt32, Sendable, Hashable, CaseIterable {
   case f32 = 0
