@@ -183,6 +183,28 @@ struct IngestorTests {
     #expect(again.unchanged == 5)
   }
 
+  @Test("a file that changes whenever it is read is reported")
+  func changingFile() async throws {
+    let folder = try TemporaryFolder()
+    try folder.write("a.txt", String(repeating: "growing text. ", count: 3_000_000))
+    let path = folder.path + "/a.txt"
+    let isDone = Atomic(false)
+    async let report = ingestor().ingest(folder.path)
+    let writer = Thread {
+      guard let file = fopen(path, "a") else { return }
+      while !isDone.load(ordering: .relaxed) {
+        fputs("more ", file)
+        fflush(file)
+        usleep(200)
+      }
+      fclose(file)
+    }
+    writer.start()
+    let result = try await report
+    isDone.store(true, ordering: .relaxed)
+    #expect((result.failed.first?.error as? RetrievalError)?.code.name == "file_changing")
+  }
+
   @Test("an absent folder is an error, an empty one is said")
   func noFolder() async throws {
     await #expect(throws: RetrievalError.self) { try await ingestor().ingest("/nonexistent") }

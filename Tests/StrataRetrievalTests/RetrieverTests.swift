@@ -51,10 +51,34 @@ struct RetrieverTests {
     _ = try await Ingestor(store: store, embedder: nil).ingest(folder.path)
     let retriever = HybridRetriever(store: store, embedder: nil)
     #expect(try await retriever.search(RetrievalQuery("walrus"), as: .anonymous).count == 3)
+    await store.muteFeed()
     _ = await store.delete("a.md", in: "default")
     await store.setReaders([.user("amy")], of: "b.md", in: "default")
     let passages = try await retriever.search(RetrievalQuery("walrus", limit: 1), as: .anonymous)
     #expect(passages.map(\.document) == ["c.md"])
+  }
+
+  @Test("what another process does to the store is found by the next search, without reading everything again")
+  func otherProcess() async throws {
+    let store = InMemoryDocumentStore()
+    let folder = try TemporaryFolder()
+    let embedder = HashEmbedder()
+    let retriever = HybridRetriever(store: store, embedder: embedder)
+    #expect(try await retriever.search(RetrievalQuery("walrus"), as: .anonymous).isEmpty)
+    try folder.write("a.md", "walrus one")
+    try folder.write("b.md", "walrus two")
+    let other = Ingestor(store: store, embedder: embedder)
+    _ = try await other.ingest(folder.path)
+    #expect(try await retriever.search(RetrievalQuery("walrus"), as: .anonymous).count == 2)
+    try folder.write("a.md", "seal one, not the other")
+    try folder.write(
+      ".strata-acl.yaml", "rules: [{path: 'b.md', readers: ['user:amy']}, {path: '**', readers: [everyone]}]")
+    _ = try await other.ingest(folder.path)
+    let lexical = RetrievalQuery("walrus", legs: .lexical)
+    #expect(try await retriever.search(lexical, as: .anonymous).isEmpty)
+    #expect(try await retriever.search(lexical, as: Principal(user: "amy")).map(\.document) == ["b.md"])
+    #expect(try await retriever.search(RetrievalQuery("seal"), as: .anonymous).first?.version == 2)
+    #expect(await retriever.index.chunkCount == 2)
   }
 
   @Test("queries without words, without legs or without room give nothing")

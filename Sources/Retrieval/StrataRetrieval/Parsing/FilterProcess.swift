@@ -4,8 +4,8 @@ import StrataCore
 import Synchronization
 
 /// A program that reads its standard input and writes its standard output, stopped when it exceeds a bound.
-struct FilterProcess: Sendable {
-  enum Outcome: Sendable {
+package struct FilterProcess: Sendable {
+  package enum Outcome: Sendable {
     case finished(output: [UInt8], errors: String, status: Int32)
     case timedOut
     case tooMuchOutput
@@ -14,13 +14,18 @@ struct FilterProcess: Sendable {
     case failedToStart(String)
   }
 
-  var program: String
-  var arguments: [String]
-  var timeout: Duration = .seconds(60)
-  var outputByteLimit = 256 << 20
-  var memoryByteLimit = 2 << 30
+  package var program: String
+  package var arguments: [String]
+  package var timeout: Duration = .seconds(60)
+  package var outputByteLimit = 256 << 20
+  package var memoryByteLimit = 2 << 30
 
-  func run(input: [UInt8]) async -> Outcome {
+  package init(program: String, arguments: [String]) {
+    self.program = program
+    self.arguments = arguments
+  }
+
+  package func run(input: [UInt8]) async -> Outcome {
     let cancelled = CancellationFlag()
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
