@@ -23,6 +23,7 @@ typedef struct strata_product {
   uint8_t *quantized;
   float *interleaved;
   bool few;
+  bool sums;           // some weights have minimums
   int64_t units;       // panels, or pairs of panels, of all jobs
   int64_t item_rows;   // rows of x that one item takes, a multiple of every tile
 } strata_product;
@@ -37,7 +38,7 @@ static void strata_quantize_tiles(void *context, int64_t first, int64_t last) {
     int64_t row = tile * STRATA_TILE;
     product->kernels->quantize_tile(
         product->x + row * product->x_stride, product->x_stride, strata_min64(STRATA_TILE, m - row), cols,
-        product->quantized + tile * tile_bytes, !product->few);
+        product->quantized + tile * tile_bytes, !product->few, product->sums);
   }
 }
 
@@ -146,6 +147,7 @@ void strata_matmul_many(
     if (jobs[i].weights->cols != cols) continue;
     if (strata_flavor_is_float(jobs[i].weights->flavor)) floats = true;
     else quantized = true;
+    if (strata_flavor_has_min(jobs[i].weights->flavor)) product.sums = true;
     product.units += product.few ? jobs[i].weights->panels : strata_ceil_div(jobs[i].weights->panels, 2);
   }
   size_t quantized_bytes = (size_t)(strata_tile_block_bytes(1) * (cols / STRATA_BLOCK) * m) + 64;

@@ -42,8 +42,9 @@ STRATA_INLINE int32_t strata_sum_of_bytes(__m128i codes) {
 }
 
 STRATA_TARGET static void strata_quantize_tile(
-    const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many) {
+    const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many, bool need_sums) {
   (void)many;
+  (void)need_sums;
   const __m256 absolute = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   for (int64_t row = 0; row < rows; row++) {

@@ -19,8 +19,9 @@ static void strata_quantize_row_block(const float *x, int8_t codes[STRATA_BLOCK]
 }
 
 static void strata_quantize_tile(
-    const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many) {
+    const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many, bool need_sums) {
   (void)many;
+  (void)need_sums;
   for (int64_t block = 0; block < cols / STRATA_BLOCK; block++) {
     uint8_t *target = tile + block * strata_tile_block_bytes(rows);
     float *scales = (float *)(void *)(target + rows * STRATA_BLOCK), *sums = scales + rows;

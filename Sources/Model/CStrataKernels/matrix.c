@@ -92,6 +92,89 @@ static void strata_panel_factors(const strata_packing *packing, int64_t panel, f
   }
 }
 
+// MARK: Formats of 32 columns
+
+// These keep their own scales, so a cell is a matter of moving words; loading a model is mostly this.
+typedef struct strata_simple_format {
+  int64_t block_bytes, high_at, codes_at;  // high_at is 0 when there are no fifth bits
+  bool minimum;
+} strata_simple_format;
+
+static bool strata_simple_format_of(strata_type type, strata_simple_format *format) {
+  switch (type) {
+    case STRATA_TYPE_Q4_0: *format = (strata_simple_format){18, 0, 2, false}; return true;
+    case STRATA_TYPE_Q4_1: *format = (strata_simple_format){20, 0, 4, true}; return true;
+    case STRATA_TYPE_Q5_0: *format = (strata_simple_format){22, 2, 6, false}; return true;
+    case STRATA_TYPE_Q5_1: *format = (strata_simple_format){24, 4, 8, true}; return true;
+    case STRATA_TYPE_Q8_0: *format = (strata_simple_format){34, 0, 2, false}; return true;
+    default: return false;
+  }
+}
+
+static uint32_t strata_load_word(const uint8_t *bytes) {
+  uint32_t word;
+  memcpy(&word, bytes, 4);
+  return word;
+}
+
+/// Bit 4g + i of the file's word becomes bit g of byte i: four gatherings of every fourth bit.
+static uint32_t strata_fifth_bits(uint32_t bits) {
+  uint32_t result = 0;
+  for (int i = 0; i < 4; i++) {
+    uint32_t v = bits >> i & 0x11111111;
+    v = (v | v >> 3) & 0x03030303;
+    v = (v | v >> 6) & 0x000f000f;
+    v = (v | v >> 12) & 0xff;
+    result |= v << (8 * i);
+  }
+  return result;
+}
+
+static void strata_pack_simple_lane(strata_type type, const strata_simple_format *format, const uint8_t *row,
+                                    int64_t blocks, uint8_t *lane_cell, int64_t cell_bytes, int64_t scales_at,
+                                    int64_t lane) {
+  for (int64_t block = 0; block < blocks; block++, row += format->block_bytes, lane_cell += cell_bytes) {
+    const uint8_t *codes = row + format->codes_at;
+    uint8_t *target = lane_cell + lane * 4;
+    if (type == STRATA_TYPE_Q8_0) {
+      for (int g = 0; g < STRATA_GROUPS; g++) {
+        uint32_t word = strata_load_word(codes + 4 * g) ^ 0x80808080u;
+        memcpy(target + g * 64, &word, 4);
+      }
+    } else {
+      for (int j = 0; j < 4; j++) memcpy(target + j * 64, codes + 4 * j, 4);
+      if (format->high_at) {
+        uint32_t high = strata_fifth_bits(strata_load_word(row + format->high_at));
+        memcpy(target + 256, &high, 4);
+      }
+    }
+    memcpy(lane_cell + scales_at + lane * 2, row, 2);
+    if (format->minimum) memcpy(lane_cell + scales_at + 32 + lane * 2, row + 2, 2);
+  }
+}
+
+static void strata_pack_simple(void *context, int64_t first, int64_t last) {
+  enum { RUN = 16 };  // blocks of one row at a time, so that the cells being filled stay in first-level cache
+  const strata_packing *packing = context;
+  const strata_matrix *matrix = packing->matrix;
+  strata_simple_format format;
+  if (!strata_simple_format_of(matrix->type, &format)) return;
+  int64_t cell_bytes = strata_flavor_cell_bytes(matrix->flavor), scales_at = strata_flavor_scales_at(matrix->flavor);
+  for (int64_t panel = first; panel < last; panel++) {
+    int64_t used = strata_min64(STRATA_PANEL, matrix->rows - panel * STRATA_PANEL);
+    for (int64_t block = 0; block < matrix->blocks; block += RUN) {
+      for (int64_t lane = 0; lane < used; lane++) {
+        const uint8_t *row = packing->source + (size_t)(panel * STRATA_PANEL + lane) * packing->row_bytes;
+        strata_pack_simple_lane(
+            matrix->type, &format, row + block * format.block_bytes, strata_min64(RUN, matrix->blocks - block),
+            matrix->data + panel * matrix->panel_bytes + block * cell_bytes, cell_bytes, scales_at, lane);
+      }
+    }
+  }
+}
+
+// MARK: Any quantized format
+
 static void strata_pack_quantized(void *context, int64_t first, int64_t last) {
   const strata_packing *packing = context;
   const strata_matrix *matrix = packing->matrix;
@@ -168,7 +251,10 @@ strata_matrix *strata_matrix_create(
     return NULL;
   }
   strata_packing packing = {matrix, data, bytes / (size_t)rows};
-  strata_body body = strata_flavor_is_float(flavor) ? strata_pack_floats : strata_pack_quantized;
+  strata_simple_format simple;
+  strata_body body = strata_flavor_is_float(flavor) ? strata_pack_floats
+      : strata_simple_format_of(type, &simple)      ? strata_pack_simple
+                                                    : strata_pack_quantized;
   strata_parallel_for(pool, matrix->panels, 4, body, &packing);
   return matrix;
 }

@@ -92,9 +92,10 @@ typedef struct strata_activations {
 // MARK: Kernels of a family
 
 typedef struct strata_product_kernels {
-  /// Quantizes `rows` (1...STRATA_TILE) rows of x into one tile, for `many` or for `few`.
+  /// Quantizes `rows` (1...STRATA_TILE) rows of x into one tile, for `many` or for `few`. `sums` tells whether any
+  /// product needs those of a tile for `many`.
   void (*quantize_tile)(
-      const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many);
+      const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many, bool sums);
   /// y for panels first..<last straight from packed weights; `m` is at most STRATA_TILE.
   void (*few)(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last);
   /// y for panels first..<last (at most two) and rows from..<to, which starts at a tile.
