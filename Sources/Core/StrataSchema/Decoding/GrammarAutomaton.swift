@@ -85,6 +85,7 @@ final class GrammarAutomaton: Sendable {
       if case .string = program.leaves[leaf] {
         return vocabulary.stringWalk(StringAutomaton.clamped(thread.state, longest: vocabulary.longest))
       }
+      if case .name = program.leaves[leaf], thread.state == NameAutomaton.free { return vocabulary.nameWalk }
       let key = MaskCache.WalkKey(isChoice: false, automaton: leaf, variant: 0, state: thread.state)
       if let known = cache.walk(for: key) { return known }
       let made =

@@ -17,6 +17,8 @@ public final class TokenVocabulary: Sendable {
   let trie: TokenTrie
   /// Walks of strings, which are the same in every grammar; most follow from one.
   private let strings: StringWalks
+  /// The walk from inside a member name that can no longer be an excluded one.
+  let nameWalk: LeafWalk
   private let stringWalks = Mutex<[UInt64: LeafWalk]>([:])
 
   /// - Parameters:
@@ -34,6 +36,7 @@ public final class TokenVocabulary: Sendable {
     }
     trie = TokenTrie(tokens: tokens, usable: usable)
     strings = StringWalks(trie, vocabularySize: tokens.count)
+    nameWalk = trie.walk(NameAutomaton(excluded: nil), from: NameAutomaton.free, vocabularySize: tokens.count) { _ in 0 }
   }
 
   /// What a state inside a string, already clamped, says about all tokens.

@@ -246,7 +246,7 @@ struct NameAutomaton: ByteAutomaton, Sendable {
   /// 2^12 bytes and fewer than 2^14; this one stands for a name that no excluded one begins with.
   private static let lost: UInt64 = (1 << 56) - 1
   /// Inside a name that can no longer be an excluded one.
-  private static let free = StringAutomaton.inside(needed: 0, allowed: 0) & 0xFF | lost << 8
+  static let free = StringAutomaton.inside(needed: 0, allowed: 0) & 0xFF | lost << 8
 
   static let countLimit = 1 << 14
   static let lengthLimit = 1 << 12

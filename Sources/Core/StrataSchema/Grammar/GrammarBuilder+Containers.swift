@@ -76,7 +76,7 @@ extension GrammarBuilder {
 
   /// Members come in the order of `properties`, then those that are only required. Others come last, and only when
   /// `additionalProperties` or `patternProperties` say so, or when nothing is said about members at all.
-  mutating func object(_ facts: SchemaFacts, then next: Int) throws(SchemaError) -> Int {
+  mutating func object(_ facts: SchemaFacts, _ place: String, then next: Int) throws(SchemaError) -> Int {
     guard let members = try members(of: facts) else { return try never() }
     let required = members.filter(\.isRequired).count
     let others = try otherMembers(facts, members)
@@ -87,7 +87,7 @@ extension GrammarBuilder {
     var least = facts.minProperties
     if least > required, !others.isEmpty {
       // A repeated name would be counted twice here and once by validation.
-      try refuse("minProperties", at: expander.program.nodes.first?.name ?? "#")
+      try refuse("minProperties", at: place)
       least = required
     }
     let counted = max(least > required ? least : 0, facts.maxProperties.map { $0 + 1 } ?? 0)

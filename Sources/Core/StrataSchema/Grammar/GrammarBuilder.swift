@@ -142,6 +142,7 @@ struct GrammarBuilder {
   private mutating func alternatives(_ alternatives: [SchemaFacts], _ nodes: [Int], then next: Int)
     throws(SchemaError) -> Int
   {
+    let place = nodes.last.map { expander.program.nodes[$0].name } ?? "#"
     var ways: [Int] = []
     var words: [[UInt8]] = []
     for facts in alternatives {
@@ -159,7 +160,7 @@ struct GrammarBuilder {
       }
       if facts.types.contains(.string) { ways.append(try string(facts, then: next)) }
       if facts.types.contains(.array) { ways.append(try array(facts, then: next)) }
-      if facts.types.contains(.object) { ways.append(try object(facts, then: next)) }
+      if facts.types.contains(.object) { ways.append(try object(facts, place, then: next)) }
     }
     if !words.isEmpty { ways.insert(try literals(words, then: next), at: 0) }
     return try split(ways)
