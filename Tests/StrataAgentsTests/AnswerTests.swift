@@ -32,11 +32,19 @@ import Testing
     "no answer stands without evidence",
     arguments: [
       (#"{"citations":[],"answer":"165 euros","answerable":true}"#, "model_declined"),
-      (#"{"citations":[{"passage":1,"quote":"free lunch for all"}],"answer":"x","answerable":true}"#, "no_valid_citation"),
-      (#"{"citations":[{"passage":1,"quote":"Meals: 48 euros a day."}],"answer":"x","answerable":false}"#, "model_declined"),
+      (
+        #"{"citations":[{"passage":1,"quote":"free lunch for all"}],"answer":"x","answerable":true}"#,
+        "no_valid_citation"
+      ),
+      (
+        #"{"citations":[{"passage":1,"quote":"Meals: 48 euros a day."}],"answer":"x","answerable":false}"#,
+        "model_declined"
+      ),
       ("I think it is 165.", "malformed_output"),
-      (#"{"citations":[{"passage":2,"quote":"Each parent has 20 weeks of paid leave."}],"answer":"20","answerable":true}"#,
-        "weak_evidence"),
+      (
+        #"{"citations":[{"passage":2,"quote":"Each parent has 20 weeks of paid leave."}],"answer":"20","answerable":true}"#,
+        "weak_evidence"
+      ),
     ])
   func refused(output: String, reason: String) async throws {
     let result = try await answer(output)
@@ -67,6 +75,48 @@ import Testing
     #expect(replaced.reason == "ungrounded_answer")
     let refused = try await answer(output, settings: ["min_coverage": 0.3, "quote_when_ungrounded": false])
     #expect(refused.answer == GroundedAnswer.refusal)
+  }
+
+  @Test("an answer that goes round in circles is stopped and cut")
+  func loops() async throws {
+    let circle = [String](repeating: "The limit is 165 euros for one night, and", count: 9).joined(separator: " ")
+    let result = try await answer(
+      #"{"citations":[{"passage":1,"quote":"The limit for a hotel night is 165 euros."}],"answer":"\#(circle)"}"#)
+    #expect(result.answer == "The limit is 165 euros for one night.")
+    #expect(result.citations.count == 1)
+  }
+
+  @Test("an answer that only repeats the question is replaced by the evidence")
+  func empty() async throws {
+    let result = try await answer(
+      """
+      {"citations":[{"passage":1,"quote":"The limit for a hotel night is 165 euros."}],"answer":"The limit for a hotel."}
+      """)
+    #expect(result.answer == "The limit for a hotel night is 165 euros.")
+  }
+
+  @Test("an output that is cut off still counts for what it holds")
+  func cutOff() async throws {
+    let result = try await answer(
+      #"{"citations":[{"passage":1,"quote":"The limit for a hotel night is 165 euros."}],"answer":"It is 165 eur"#)
+    #expect(result.answer == "It is 165 eur")
+    #expect(result.citations.count == 1)
+  }
+
+  @Test("only the likeliest sentences are offered, and strong evidence must be cited")
+  func offered() async throws {
+    let filler = (0..<30).map { "Unrelated sentence number \($0) about buoys." }.joined(separator: " ")
+    let passage = Corpus.passage(5, "a.md", filler + " The limit for a hotel night is 165 euros. " + filler)
+    let model = ScriptedModel([Corpus.answer])
+    let answerer = try GroundedAnswerer(
+      model: model, contract: PlainContract.answer(["max_quotes": 4, "must_cite_above": 0.75]))
+    _ = try await answerer.answer(question, from: [passage], as: .anonymous)
+    guard case .jsonSchema(let schema)? = model.requests.first?.output else { return #expect(Bool(false)) }
+    let citations = schema["properties"]?["citations"]
+    let quotes = citations?["items"]?["properties"]?["quote"]?["enum"]?.arrayValue ?? []
+    #expect(quotes.count <= 4)
+    #expect(quotes.contains("The limit for a hotel night is 165 euros."))
+    #expect(citations?["minItems"] == 1)
   }
 
   @Test("sentence numbers are citations too")
@@ -170,7 +220,8 @@ import Testing
 @Suite struct AnswerStreamTests {
   @Test("any cut of the text gives the same parts", arguments: 1..<12)
   func pieces(size: Int) {
-    let json = #"{"citations":[{"passage":1,"quote":"a \"b\" ]}"}],"answer":"caf\u00e9 \ud83d\ude00\nok","answerable":true}"#
+    let json =
+      #"{"citations":[{"passage":1,"quote":"a \"b\" ]}"}],"answer":"caf\u00e9 \ud83d\ude00\nok","answerable":true}"#
     var stream = AnswerStream()
     var text = ""
     var citations: [JSON] = []

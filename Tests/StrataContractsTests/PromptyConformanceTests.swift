@@ -127,7 +127,8 @@ struct PromptyConformanceTests {
     // The loader trims a body; a vector's template is rendered as it is.
     guard contract.template == input["template"]?.stringValue else {
       let renderer = Contract.defaultRenderers[input["engine"]?.stringValue ?? "jinja2"]
-      return try renderer?.render(input["template"]?.stringValue ?? "", inputs: input["inputs"]?.objectValue ?? [:]) ?? []
+      return try renderer?.render(input["template"]?.stringValue ?? "", inputs: input["inputs"]?.objectValue ?? [:])
+        ?? []
     }
     return try contract.segments(for: input["inputs"] ?? [:])
   }

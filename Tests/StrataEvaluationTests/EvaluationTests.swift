@@ -81,7 +81,8 @@ import Testing
       - {id: tokyo, question: "Tokyo?", as: sofia, refuse: true, expected: [], readers: []}
     """
 
-  private func report(_ users: [String]? = nil, _ ask: @escaping QuestionEvaluation.Ask) async throws -> QuestionReport {
+  private func report(_ users: [String]? = nil, _ ask: @escaping QuestionEvaluation.Ask) async throws -> QuestionReport
+  {
     try await QuestionEvaluation.run(
       QuestionSet(Self.yaml, path: "questions.yaml"), model: "m", groups: ["engineering": ["amara"]], users: users,
       ask: ask)
@@ -127,7 +128,8 @@ import Testing
   @Test("the handbook's questions load")
   func handbook() throws {
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-      "../../Examples/handbook/questions.yaml").standardizedFileURL.path
+      "../../Examples/handbook/questions.yaml"
+    ).standardizedFileURL.path
     guard FileManager.default.fileExists(atPath: path) else { return }
     let set = try QuestionSet(file: path)
     #expect(set.questions.count == 25)

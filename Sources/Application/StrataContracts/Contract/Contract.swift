@@ -48,7 +48,8 @@ public struct Contract: PromptContract {
     }
     let written = json["version"] ?? json["metadata"]?["version"] ?? "1.0.0"
     guard let number = SemanticVersion(written.promptText) else {
-      throw invalid("The version `\(written.promptText)` is not MAJOR.MINOR.PATCH.", "Write `version: 1.0.0`.", "/version")
+      throw invalid(
+        "The version `\(written.promptText)` is not MAJOR.MINOR.PATCH.", "Write `version: 1.0.0`.", "/version")
     }
     let kind = json["template"]?["format"]?["kind"]?.stringValue ?? json["template"]?["format"]?.stringValue ?? "jinja2"
     guard let renderer = renderers[kind] else {

@@ -21,7 +21,8 @@ public struct ContractRegistry: Sendable {
       let walker = FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil)
     else {
       throw ContractError(
-        ContractError.notFound, "There is no folder \(folder).", remedy: "Name the folder that holds the `.prompty` files.",
+        ContractError.notFound, "There is no folder \(folder).",
+        remedy: "Name the folder that holds the `.prompty` files.",
         location: folder)
     }
     let paths = walker.compactMap { ($0 as? URL)?.path }.filter { $0.hasSuffix(".prompty") }.sorted()

@@ -10,7 +10,8 @@ struct ModelOptions {
     func number(_ name: String) throws(ContractError) -> Float? {
       guard let value = json[name] ?? json["additionalProperties"]?[name], !value.isNull else { return nil }
       guard let number = value.doubleValue, number.isFinite else {
-        throw invalid("The option `\(name)` is \(value.typeName), not a number.", "Write a number.", "/model/options/\(name)")
+        throw invalid(
+          "The option `\(name)` is \(value.typeName), not a number.", "Write a number.", "/model/options/\(name)")
       }
       return Float(number)
     }

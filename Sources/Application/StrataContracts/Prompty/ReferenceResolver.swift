@@ -17,7 +17,9 @@ struct ReferenceResolver {
     case .string(let text): return try resolve(text, pointer)
     case .array(let values):
       var result: [JSON] = []
-      for (index, element) in values.enumerated() { result.append(try resolve(element, pointer: "\(pointer)/\(index)")) }
+      for (index, element) in values.enumerated() {
+        result.append(try resolve(element, pointer: "\(pointer)/\(index)"))
+      }
       return .array(result)
     case .object(let object):
       var result = JSONObject()

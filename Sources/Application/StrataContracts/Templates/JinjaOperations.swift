@@ -49,7 +49,8 @@ enum JinjaOperations {
     default: break
     }
     guard let a = left.doubleValue, let b = right.doubleValue else {
-      throw ContractError(ContractError.template, "`\(symbol)` needs numbers, not \(left.typeName) and \(right.typeName).")
+      throw ContractError(
+        ContractError.template, "`\(symbol)` needs numbers, not \(left.typeName) and \(right.typeName).")
     }
     guard !(["/", "//", "%"].contains(symbol) && b == 0) else {
       throw ContractError(ContractError.template, "A number is divided by zero.")

@@ -117,7 +117,9 @@ struct JinjaParser {
         }
       }
     }
-    if !stops.isEmpty { throw failure("A block is not closed by \(stops.sorted().joined(separator: " or ")).", bytes.count) }
+    if !stops.isEmpty {
+      throw failure("A block is not closed by \(stops.sorted().joined(separator: " or ")).", bytes.count)
+    }
     return (nodes, nil)
   }
 

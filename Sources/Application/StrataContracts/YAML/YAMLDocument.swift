@@ -46,7 +46,8 @@ package struct YAMLDocument: Sendable {
       let rest = bytes[name.endIndex...].drop { $0 == 0x20 }
       if !name.isEmpty, rest.first == UInt8(ascii: ":") {
         throw ContractError(
-          ContractError.frontMatter, "An alias is used as a key.", remedy: "Write the key out.", location: "line \(line)")
+          ContractError.frontMatter, "An alias is used as a key.", remedy: "Write the key out.",
+          location: "line \(line)")
       }
     }
     for (offset, row) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {

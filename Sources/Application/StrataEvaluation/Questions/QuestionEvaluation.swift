@@ -107,7 +107,8 @@ public enum QuestionEvaluation {
     let hasFacts = question.expected.allSatisfy { fact in
       fact.lowercased().split(separator: "|").contains { contains(answer, fact: String($0)) }
     }
-    let seen = ([reply?.answer ?? ""] + (reply?.citations.flatMap { [$0.document, $0.quote] } ?? []) + (reply?.exposed ?? []))
+    let seen =
+      ([reply?.answer ?? ""] + (reply?.citations.flatMap { [$0.document, $0.quote] } ?? []) + (reply?.exposed ?? []))
       .joined(separator: "\n").lowercased()
     let isAnswerable = reply?.answerable ?? false
     return QuestionResult(

@@ -3,8 +3,8 @@ import Foundation
 
 /// Measures of one ranked list of document ids without repetitions.
 public enum RankingMetrics {
-  /// Normalized discounted cumulative gain (Järvelin and Kekäläinen 2002) in trec_eval's form: the grade is the gain, the
-  /// discount is log2(rank + 1), the ideal ranking is over all judged documents.
+  /// Normalized discounted cumulative gain (Järvelin and Kekäläinen 2002) in trec_eval's form: the grade is the gain,
+  /// the discount is log2(rank + 1), the ideal ranking is over all judged documents.
   public static func ndcg(_ ranking: [String], _ grades: [String: Int], at k: Int) -> Double {
     func gain(_ grades: some Sequence<Int>) -> Double {
       grades.enumerated().reduce(0) { $0 + Double(max(0, $1.element)) / log2(Double($1.offset + 2)) }

@@ -32,7 +32,7 @@ enum AnswerSchema {
     var schema = base.objectValue ?? ["type": "array"]
     schema["maxItems"] = .int(settings.maxCitations)
     if settings.minCitations > 0 { schema["minItems"] = .int(settings.minCitations) }
-    let quotable = passages.filter { !$0.sentences.isEmpty }
+    let quotable = passages.filter { !$0.quotable.isEmpty }
     guard settings.strategy != .plain else {
       if !passages.isEmpty, var item = schema["items"]?.objectValue, var members = item["properties"]?.objectValue {
         members["passage"] = ["type": "integer", "enum": .array(passages.map { .int($0.number) })]
@@ -47,14 +47,17 @@ enum AnswerSchema {
       return .object(schema)
     }
     if settings.strategy == .sentenceNumbers {
-      schema["items"] = ["enum": .array(quotable.flatMap { passage in
-        passage.sentences.indices.map { .string("\(passage.number).\($0 + 1)") }
-      })]
+      schema["items"] = [
+        "enum": .array(
+          quotable.flatMap { passage in
+            passage.quotable.map { .string("\(passage.number).\($0 + 1)") }
+          })
+      ]
       return .object(schema)
     }
     let branches = quotable.map { passage -> JSON in
       var seen: Set<String> = []
-      let quotes = passage.sentences.map(\.text).filter { seen.insert($0).inserted }
+      let quotes = passage.quotable.map { passage.sentences[$0].text }.filter { seen.insert($0).inserted }
       return [
         "type": "object",
         "properties": [

@@ -18,6 +18,11 @@ public struct AnswerSettings: Sendable, Hashable {
   public var maxCitations = 2
   /// Least number of citations that the grammar asks for; 0 lets the model decline by citing nothing.
   public var minCitations = 0
+  /// Sentences of all passages that may be quoted, the likeliest; 0 offers all.
+  public var maxQuotes = 0
+  /// Coverage of the question's words by one passage from which on the model must cite something; small models decline
+  /// too often. Above 1: never.
+  public var mustCiteAbove = 2.0
   /// Characters of the answer.
   public var maxAnswerLength = 400
   /// Tokens of one passage in the prompt.
@@ -41,6 +46,8 @@ public struct AnswerSettings: Sendable, Hashable {
     if let value = json["max_passages"]?.intValue { maxPassages = min(max(1, value), 50) }
     if let value = json["max_citations"]?.intValue { maxCitations = min(max(1, value), 20) }
     if let value = json["min_citations"]?.intValue { minCitations = min(max(0, value), maxCitations) }
+    if let value = json["max_quotes"]?.intValue { maxQuotes = min(max(0, value), 1_000) }
+    if let value = json["must_cite_above"]?.doubleValue { mustCiteAbove = max(0, value) }
     if let value = json["max_answer_length"]?.intValue { maxAnswerLength = min(max(20, value), 20_000) }
     if let value = json["max_passage_tokens"]?.intValue { maxPassageTokens = min(max(16, value), 8_192) }
     if let value = json["min_coverage"]?.doubleValue { minCoverage = min(max(0, value), 1) }

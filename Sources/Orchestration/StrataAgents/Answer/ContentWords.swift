@@ -2,7 +2,9 @@
 
 package enum ContentWords {
   /// Lower-case stems of letters-and-digits words without function words, in order of occurrence.
-  package static func stems(of text: String) -> [String] { words(of: text).filter { !stopWords.contains($0) }.map(stem) }
+  package static func stems(of text: String) -> [String] {
+    words(of: text).filter { !stopWords.contains($0) }.map(stem)
+  }
 
   /// Lower-case words; `2,400` and `2.400,50` lose their separators between digits.
   package static func words(of text: String) -> [String] {
@@ -46,7 +48,9 @@ package enum ContentWords {
   static func stem(_ word: String) -> String {
     var bytes = Array(word.utf8)
     guard bytes.count > 3, bytes.allSatisfy({ (0x61...0x7A).contains($0) }) else { return word }
-    func ends(_ suffix: String) -> Bool { bytes.count > suffix.utf8.count + 2 && bytes.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
+    func ends(_ suffix: String) -> Bool {
+      bytes.count > suffix.utf8.count + 2 && bytes.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
+    }
     if ends("ies") {
       bytes.removeLast(3)
       bytes.append(UInt8(ascii: "y"))
@@ -55,7 +59,8 @@ package enum ContentWords {
     } else if ends("s"), !ends("ss"), !ends("us"), !ends("is") {
       bytes.removeLast()
     }
-    for suffix in ["ation", "ment", "ing", "ied", "ed", "er", "ly", "or"] where ends(suffix) && bytes.count > suffix.utf8.count + 2 {
+    for suffix in ["ation", "ment", "ing", "ied", "ed", "er", "ly", "or"]
+    where ends(suffix) && bytes.count > suffix.utf8.count + 2 {
       bytes.removeLast(suffix.utf8.count)
       break
     }
@@ -70,8 +75,8 @@ package enum ContentWords {
     """
     a about after all also am an and any are as at be because been before being between both but by can could did do \
     does doing down during each few for from further get give given go had has have having he her here hers him his how \
-    i if in into is it its itself just let many may me might more most much must my need no nor not of off often on once one \
-    only or other our ours out over own per please say says shall she should since so some such take tell than that the \
+    i if in into is it its itself just let many may me might more most much must my need no nor not of off often on once \
+    one only or other our ours out over own per please say says shall she should since so some such take tell than that the \
     their theirs them then there these they this those through to too under until up upon us use used very want was we \
     were what when where which while who whom whose why will with within would you your yours s t re ll ve m d
     """.split(separator: " ").map(String.init))

@@ -70,7 +70,8 @@ package struct EvidenceGate: Sendable {
   }
 
   private static func isNumeric(_ word: String) -> Bool {
-    word.utf8.contains { (0x30...0x39).contains($0) } && word.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E }
+    word.utf8.contains { (0x30...0x39).contains($0) }
+      && word.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E }
   }
 
   /// Words with a digit, and capitalised words that do not merely open a sentence.

@@ -40,12 +40,13 @@ public struct GroundedAnswerer: Sendable {
     let weights = EvidenceGate.weights(question: question, passages: passages)
     let best = EvidenceGate.coverage(weights: weights, evidence: passages)
     guard best >= settings.minCoverage else { return .refused("weak_evidence") }
-    let prompt = try await pack(question, passages, tokens: tokens)
+    var prompt = try await pack(question, passages, tokens: tokens)
     guard !prompt.passages.isEmpty else { return .refused("no_passages") }
 
-    let schema = AnswerSchema.specialised(contract.outputSchema ?? [:], passages: prompt.passages, settings: settings)
+    let schema = constrain(&prompt, weights)
     let request = GenerationRequest(
-      .messages(prompt.messages), output: .jsonSchema(schema), sampling: contract.sampling, maxTokens: prompt.answerTokens,
+      .messages(prompt.messages), output: .jsonSchema(schema), sampling: contract.sampling,
+      maxTokens: prompt.answerTokens,
       tenant: principal.tenant)
     let verifier = CitationVerifier(prompt.passages, limit: settings.maxCitations)
     var stream = AnswerStream()
@@ -53,6 +54,7 @@ public struct GroundedAnswerer: Sendable {
     var shown: [Citation] = []
     var isHeld = settings.order.first == "citations"
     var held: [String] = []
+    var written = ""
     var stoppedEarly: String?
 
     generation: for try await event in model.generate(request) {
@@ -63,7 +65,10 @@ public struct GroundedAnswerer: Sendable {
         usage.completionTokens += 1
         for part in stream.append(piece) {
           switch part {
-          case .text(let text): if isHeld { held.append(text) } else { await emit(.text(text)) }
+          case .text(let text):
+            written += text
+            if isHeld { held.append(text) } else { await emit(.text(text)) }
+            if AnswerText.loopStart(written) != nil { break generation }
           case .citations(let list):
             let verified = verifier.verify(list)
             if let reason = verdict(on: verified, weights: weights, in: prompt.passages) {
@@ -89,12 +94,29 @@ public struct GroundedAnswerer: Sendable {
       refusal.usage = usage
       return refusal
     }
-    var result = judge(stream.text, question, verifier, weights, prompt.passages)
+    // A text that ended early, in a loop or at its limit, may still hold evidence and an answer.
+    let output =
+      Self.object(stream.text) ?? ["citations": .array(citations(in: stream.text)), "answer": .string(written)]
+    var result = judge(output, question, verifier, weights, prompt.passages)
     result.usage = usage
     if result.citations != shown {
       for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
     }
     return result
+  }
+
+  /// The schema of this call; marks in `prompt` which sentences may be quoted.
+  private func constrain(_ prompt: inout Packed, _ weights: [String: Double]) -> JSON {
+    var settings = settings
+    if settings.maxQuotes > 0 {
+      let selected = QuoteRanking.selected(from: prompt.passages, weights: weights, limit: settings.maxQuotes)
+      for index in prompt.passages.indices {
+        prompt.passages[index].quotable = selected[prompt.passages[index].number] ?? []
+      }
+    }
+    let best = prompt.passages.map { EvidenceGate.coverage(weights: weights, evidence: [$0.passage]) }.max() ?? 0
+    if best >= settings.mustCiteAbove { settings.minCitations = max(1, settings.minCitations) }
+    return AnswerSchema.specialised(contract.outputSchema ?? [:], passages: prompt.passages, settings: settings)
   }
 
   /// Citations of an object that may be cut off.
@@ -119,12 +141,13 @@ public struct GroundedAnswerer: Sendable {
 
   /// Turns the model's complete text into an answer that can be stood by.
   private func judge(
-    _ text: String, _ question: String, _ verifier: CitationVerifier, _ weights: [String: Double],
+    _ output: JSON, _ question: String, _ verifier: CitationVerifier, _ weights: [String: Double],
     _ passages: [NumberedPassage]
   ) -> GroundedAnswer {
-    guard let output = Self.object(text), let answer = output["answer"]?.stringValue else {
+    guard let text = output["answer"]?.stringValue, !text.isEmpty || output["citations"]?[0] != nil else {
       return .refused("malformed_output")
     }
+    let answer = AnswerText.tidy(text)
     let verified = verifier.verify(output["citations"]?.arrayValue ?? [])
     if output["answerable"] == false { return .refused("model_declined", dropped: verified.dropped) }
     if let reason = verdict(on: verified, weights: weights, in: passages) {
@@ -136,7 +159,8 @@ public struct GroundedAnswerer: Sendable {
     let quotes = citations.map(\.quote)
     let claims = gate.ungrounded(
       answer: answer, question: question, quotes: quotes, evidence: evidence(citations, passages))
-    let isEmpty = !answer.utf8.contains(where: SentenceSplitter.isWordByte)
+    let said = Set(ContentWords.words(of: answer)).subtracting(ContentWords.words(of: question))
+    let isEmpty = said.subtracting(ContentWords.stopWords).isEmpty
     var result = GroundedAnswer(
       answer: answer, answerable: true, citations: citations, droppedCitations: verified.dropped)
     if !claims.isEmpty || isEmpty {
@@ -183,7 +207,9 @@ public struct GroundedAnswerer: Sendable {
     while true {
       let messages = try contract.messages(for: input(question, chosen))
       let count = try await model.countTokens(.messages(messages), tools: [])
-      if count <= room { return Packed(messages: messages, passages: chosen, promptTokens: count, answerTokens: answerTokens) }
+      if count <= room {
+        return Packed(messages: messages, passages: chosen, promptTokens: count, answerTokens: answerTokens)
+      }
       if chosen.count > 1 {
         chosen.removeLast()
       } else if let shorter = chosen.first?.shortened() {

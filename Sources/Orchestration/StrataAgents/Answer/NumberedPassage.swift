@@ -7,11 +7,14 @@ struct NumberedPassage: Sendable {
   /// Shortened at its end when it was too long, so that its range still starts where the text does.
   let passage: Passage
   let sentences: [Sentence]
+  /// Which sentences may be quoted.
+  var quotable: [Int]
 
   init(number: Int, passage: Passage) {
     self.number = number
     self.passage = passage
     sentences = SentenceSplitter.sentences(of: passage.text)
+    quotable = Array(sentences.indices)
   }
 
   /// As the answer contract's input schema wants it.
@@ -32,7 +35,7 @@ struct NumberedPassage: Sendable {
   /// Fewer sentences, for a smaller prompt; nil when nothing would be left.
   func shortened() -> NumberedPassage? {
     guard sentences.count > 1 else { return nil }
-    let keep = sentences[sentences.count - 1 - sentences.count / 4 ..< sentences.count].first
+    let keep = sentences[sentences.count - 1 - sentences.count / 4..<sentences.count].first
     guard let end = keep?.range.lowerBound, end > 0 else { return nil }
     let bytes = Array(passage.text.utf8)[..<end]
     var shorter = passage

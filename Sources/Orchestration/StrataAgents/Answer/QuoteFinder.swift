@@ -70,7 +70,9 @@ package struct QuoteFinder: Sendable {
         var length = 1
         while index + length < bytes.count, length < 4, bytes[index + length] & 0xC0 == 0x80 { length += 1 }
         let scalar = bytes[index..<(index + length)]
-        if let plain = punctuation(scalar) { put(plain, index) } else {
+        if let plain = punctuation(scalar) {
+          put(plain, index)
+        } else {
           for (step, byte) in scalar.enumerated() { put([byte], index + step) }
         }
         index += length

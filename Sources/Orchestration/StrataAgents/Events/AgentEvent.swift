@@ -62,11 +62,15 @@ public enum AgentEvent: Sendable, Hashable {
     case .resumed(let run, let steps): ["run": .string(run), "steps": .int(steps)]
     case .planning(let step): ["step": .int(step)]
     case .planned(let step, let action, let source):
-      ["step": .int(step), "action": .string(action.name), "query": action.query.map(JSON.string) ?? .null,
-        "source": .string(source.rawValue)]
+      [
+        "step": .int(step), "action": .string(action.name), "query": action.query.map(JSON.string) ?? .null,
+        "source": .string(source.rawValue),
+      ]
     case .searched(let step, let query, let passages):
-      ["step": .int(step), "query": .string(query), "count": .int(passages.count),
-        "passages": .array(passages.map(\.json))]
+      [
+        "step": .int(step), "query": .string(query), "count": .int(passages.count),
+        "passages": .array(passages.map(\.json)),
+      ]
     case .toolFinished(let step, let tool, let isError):
       ["step": .int(step), "tool": .string(tool), "is_error": .bool(isError)]
     case .answering(let step, let passages): ["step": .int(step), "passages": .int(passages)]
@@ -74,10 +78,13 @@ public enum AgentEvent: Sendable, Hashable {
     case .citation(let number, let citation): ["number": .int(number), "citation": citation.json]
     case .finished(let answer): ["result": answer.json]
     case .failed(let error):
-      ["error": [
-        "code": .string(error.code.name), "kind": .string(error.code.kind.rawValue), "message": .string(error.message),
-        "remedy": error.remedy.map(JSON.string) ?? .null,
-      ]]
+      [
+        "error": [
+          "code": .string(error.code.name), "kind": .string(error.code.kind.rawValue),
+          "message": .string(error.message),
+          "remedy": error.remedy.map(JSON.string) ?? .null,
+        ]
+      ]
     }
   }
 }

@@ -88,10 +88,13 @@ public actor AgentRunner {
   private func start(_ request: AgentRequest, _ emit: @escaping @Sendable (AgentEvent) -> Void) async {
     let question = request.question.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     guard !question.isEmpty, question.utf8.count <= Self.questionByteLimit else {
-      emit(.failed(AgentError(
-        AgentError.invalidQuestion,
-        question.isEmpty ? "The question is empty." : "The question is longer than \(Self.questionByteLimit) bytes.",
-        remedy: "Ask in a sentence or two.")))
+      emit(
+        .failed(
+          AgentError(
+            AgentError.invalidQuestion,
+            question.isEmpty
+              ? "The question is empty." : "The question is longer than \(Self.questionByteLimit) bytes.",
+            remedy: "Ask in a sentence or two.")))
       return
     }
     let run = parts.environment.makeRunID()
@@ -155,7 +158,8 @@ public actor AgentRunner {
     for (index, event) in events.enumerated() {
       guard event.sequence == index, event.run == run else {
         throw AgentError(
-          AgentError.journalBroken, "Event \(index) of the run is missing.", remedy: "Ask again.", location: "\(run)#\(index)")
+          AgentError.journalBroken, "Event \(index) of the run is missing.", remedy: "Ask again.",
+          location: "\(run)#\(index)")
       }
       do { _ = try machine.handle(RunEvent(event)) } catch {
         throw AgentError(error.code, error.message, remedy: error.remedy, location: "\(run)#\(index)")

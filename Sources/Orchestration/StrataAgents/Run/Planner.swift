@@ -44,7 +44,8 @@ struct Planner: Sendable {
         required.append("arguments")
       }
       return [
-        "type": "object", "properties": .object(properties), "required": .array(required), "additionalProperties": false,
+        "type": "object", "properties": .object(properties), "required": .array(required),
+        "additionalProperties": false,
       ]
     }
     let answer: JSON = [
@@ -59,8 +60,8 @@ struct Planner: Sendable {
     return members["action"] == nil && members.allSatisfy { $0.value["type"] == "string" }
   }
 
-  /// Never fails for what the model writes; a useless plan becomes the fallback: search for the question, or answer when
-  /// something was found.
+  /// Never fails for what the model writes; a useless plan becomes the fallback: search for the question, or answer
+  /// when something was found.
   func plan(
     question: String, observations: [Observation], passages: [Passage], tenant: String
   ) async throws -> Plan {

@@ -77,7 +77,7 @@ actor RunExecution {
       case .callTool(let step, let call): actions = try await callTool(step, call)
       case .recordInterrupted(let step, let call):
         let result = ToolExecutor.failure(
-          "`\(call.name)` was started before an interruption; whether it took effect is unknown. It was not called again.",
+          "`\(call.name)` was started before an interruption; its effect is unknown. It was not called again.",
           "Check its effect before calling it again.")
         actions = try await observe(step, call, result)
       case .answer(let step): actions = try await answer(step)

@@ -34,7 +34,8 @@ public struct ToolExecutor: Sendable {
         table[definition.name] = (tool, try JSONSchema(definition.parameters))
       } catch {
         throw AgentError(
-          AgentError.contract, "The parameters of `\(definition.name)` are no JSON Schema: \(error.message)", cause: error)
+          AgentError.contract, "The parameters of `\(definition.name)` are no JSON Schema: \(error.message)",
+          cause: error)
       }
     }
     self.tools = table
@@ -47,7 +48,8 @@ public struct ToolExecutor: Sendable {
   /// - Throws: `CancellationError` only.
   public func call(_ call: ToolCall, as principal: Principal) async throws -> ToolResult {
     guard let (tool, schema) = tools[call.name] else {
-      return Self.failure("There is no tool `\(call.name)`.", "Use one of: \(tools.keys.sorted().joined(separator: ", ")).")
+      return Self.failure(
+        "There is no tool `\(call.name)`.", "Use one of: \(tools.keys.sorted().joined(separator: ", ")).")
     }
     let issues = schema.validate(call.arguments)
     guard issues.isEmpty else {
