@@ -126,7 +126,7 @@ static void strata_product_run(strata_product *product, strata_pool *pool) {
     return;
   }
   // Unpacking a pair's weights is paid once per item, so items span many rows unless threads would idle.
-  product->item_rows = 384;
+  product->item_rows = 768;
   while (product->item_rows > 48 && product->units * strata_ceil_div(m, product->item_rows) < threads * 4) {
     product->item_rows /= 2;
   }
@@ -141,7 +141,7 @@ void strata_matmul_many(
   int64_t cols = jobs[0].weights->cols;
   strata_product product = {
       .kernels = strata_products(), .jobs = jobs, .job_count = job_count, .x = x, .x_stride = x_stride,
-      .activations = {NULL, NULL, m, cols}, .few = m <= STRATA_TILE};
+      .activations = {NULL, NULL, m, cols}, .few = m <= STRATA_FEW_ROWS};
   bool quantized = false, floats = false;
   for (int64_t i = 0; i < job_count; i++) {
     if (jobs[i].weights->cols != cols) continue;

@@ -195,7 +195,8 @@ STRATA_INLINE void strata_finish(const strata_matmul_job *job, int64_t panel, in
 // MARK: Few rows: straight from packed weights
 
 STRATA_INLINE void strata_few_panel(
-    const strata_flavor flavor, const int T, const strata_matmul_job *job, const uint8_t *tile, int64_t panel) {
+    const strata_flavor flavor, const int T, const strata_matmul_job *job, const uint8_t *tile, int64_t panel,
+    int64_t row) {
   const strata_matrix *w = job->weights;
   const int64_t cell_bytes = strata_flavor_cell_bytes(flavor), scales_at = strata_flavor_scales_at(flavor);
   const uint8_t *cell = w->data + panel * w->panel_bytes;
@@ -235,20 +236,23 @@ STRATA_INLINE void strata_few_panel(
       }
     }
   }
-  STRATA_UNROLL for (int t = 0; t < T; t++) strata_finish(job, panel, t, sums[t], true);
+  STRATA_UNROLL for (int t = 0; t < T; t++) strata_finish(job, panel, row + t, sums[t], true);
 }
 
 #define STRATA_FEW(NAME, FLAVOR)                                                                                    \
   STRATA_TARGET static void strata_few_##NAME(                                                                      \
       const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last) {                     \
     for (int64_t panel = first; panel < last; panel++) {                                                            \
-      switch (x->m) {                                                                                               \
-        case 1: strata_few_panel(FLAVOR, 1, job, x->quantized, panel); break;                                       \
-        case 2: strata_few_panel(FLAVOR, 2, job, x->quantized, panel); break;                                       \
-        case 3: strata_few_panel(FLAVOR, 3, job, x->quantized, panel); break;                                       \
-        case 4: strata_few_panel(FLAVOR, 4, job, x->quantized, panel); break;                                       \
-        case 5: strata_few_panel(FLAVOR, 5, job, x->quantized, panel); break;                                       \
-        default: strata_few_panel(FLAVOR, 6, job, x->quantized, panel); break;                                      \
+      for (int64_t row = 0; row < x->m; row += STRATA_TILE) {                                                       \
+        const uint8_t *tile = x->quantized + strata_tile_block_bytes(1) * row * job->weights->blocks;               \
+        switch (x->m - row) {                                                                                       \
+          case 1: strata_few_panel(FLAVOR, 1, job, tile, panel, row); break;                                        \
+          case 2: strata_few_panel(FLAVOR, 2, job, tile, panel, row); break;                                        \
+          case 3: strata_few_panel(FLAVOR, 3, job, tile, panel, row); break;                                        \
+          case 4: strata_few_panel(FLAVOR, 4, job, tile, panel, row); break;                                        \
+          case 5: strata_few_panel(FLAVOR, 5, job, tile, panel, row); break;                                        \
+          default: strata_few_panel(FLAVOR, 6, job, tile, panel, row); break;                                       \
+        }                                                                                                           \
       }                                                                                                             \
     }                                                                                                               \
   }

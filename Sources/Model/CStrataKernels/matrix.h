@@ -79,7 +79,7 @@ struct strata_matrix {
 //   low, high [T] int32: minus the sums of codes over columns 0...15 and 16...31
 // (sums are of codes before 128 is added).
 // For float weights a tile is [cols][T] float.
-enum { STRATA_TILE = 6, STRATA_FLOAT_TILE = 12 };
+enum { STRATA_TILE = 6, STRATA_FLOAT_TILE = 12, STRATA_FEW_ROWS = 48 };
 
 static inline int64_t strata_tile_block_bytes(int64_t rows) { return rows * (STRATA_BLOCK + 16); }
 
@@ -96,7 +96,7 @@ typedef struct strata_product_kernels {
   /// product needs those of a tile for `many`.
   void (*quantize_tile)(
       const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many, bool sums);
-  /// y for panels first..<last straight from packed weights; `m` is at most STRATA_TILE.
+  /// y for panels first..<last straight from packed weights; for at most STRATA_FEW_ROWS rows.
   void (*few)(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last);
   /// y for panels first..<last (at most two) and rows from..<to, which starts at a tile.
   void (*many)(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last, int64_t from,
