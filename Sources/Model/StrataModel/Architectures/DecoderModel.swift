@@ -26,6 +26,7 @@ public final class DecoderModel: Sendable {
     self.file = file
     self.pool = pool
     weights = try DecoderWeights(gguf: file, configuration: configuration, pool: pool)
+    file.storage.willNotNeed()
     workspace = Mutex(DecoderWorkspace(configuration: configuration, ropeFactors: weights.ropeFactors))
   }
 

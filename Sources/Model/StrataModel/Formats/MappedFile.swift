@@ -54,7 +54,7 @@ public final class MappedFile: @unchecked Sendable {
     madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, MADV_WILLNEED)
   }
 
-  /// Tells the kernel that `range` is not needed soon, so that its pages may go once the weights are repacked.
+  /// Lets go of the mapped pages once the weights are repacked; what is read later comes back from the page cache.
   func willNotNeed() {
     guard isMapped, let address = bytes.baseAddress else { return }
     madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, MADV_DONTNEED)
