@@ -220,14 +220,26 @@ static strata_row_kernel strata_row_of(strata_flavor flavor) {
 }
 
 /// Stores or adds 16 outputs of a row, with factors and bias when the row begins.
-static void strata_finish(const strata_matmul_job *job, int64_t panel, int64_t row, const float *sums, bool begin) {
+STRATA_TARGET static void strata_finish(
+    const strata_matmul_job *job, int64_t panel, int64_t row, const float *sums, bool begin) {
   const strata_matrix *w = job->weights;
   int64_t first = panel * STRATA_PANEL, used = strata_min64(STRATA_PANEL, w->rows - first);
+  const float *bias = begin && job->bias ? job->bias + first : NULL;
+  bool add = !begin || job->accumulate;
   float *y = job->y + row * job->y_stride + first;
-  for (int64_t i = 0; i < used; i++) {
-    float value = w->factors ? sums[i] * w->factors[first + i] : sums[i];
-    if (begin && job->bias) value += job->bias[first + i];
-    y[i] = !begin || job->accumulate ? y[i] + value : value;
+  if (used < STRATA_PANEL) {
+    for (int64_t i = 0; i < used; i++) {
+      float value = (w->factors ? sums[i] * w->factors[first + i] : sums[i]) + (bias ? bias[i] : 0);
+      y[i] = add ? y[i] + value : value;
+    }
+    return;
+  }
+  for (int half = 0; half < STRATA_PANEL; half += 8) {
+    __m256 value = _mm256_loadu_ps(sums + half);
+    if (w->factors) value = _mm256_mul_ps(value, _mm256_loadu_ps(w->factors + first + half));
+    if (bias) value = _mm256_add_ps(value, _mm256_loadu_ps(bias + half));
+    if (add) value = _mm256_add_ps(value, _mm256_loadu_ps(y + half));
+    _mm256_storeu_ps(y + half, value);
   }
 }
 
