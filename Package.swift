@@ -12,10 +12,10 @@ extension Target {
     .target(name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)", swiftSettings: common)
   }
 
-  static func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  static func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .testTarget(
-      name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests",
-      exclude: [], swiftSettings: common)
+      name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", exclude: exclude,
+      swiftSettings: common)
   }
 }
 
@@ -96,12 +96,15 @@ let package = Package(
     .tests("Architecture", []),
     .tests("StrataSchema", ["StrataSchema"]),
     .tests("StrataStore", ["StrataStore", "StrataTesting"]),
-    .tests("StrataModel", ["StrataModel", "CStrataKernels"]),
+    .tests(
+      "StrataModel", ["StrataModel", "CStrataKernels"],
+      exclude: ["Golden", "ChatTemplates/make_golden.py", "Tokenizers/make_golden.py"]),
     .tests("StrataServing", ["StrataServing", "StrataTesting"]),
     .tests("StrataIndex", ["StrataIndex"]),
     .tests("StrataRetrieval", ["StrataRetrieval", "StrataTesting"]),
     .tests("StrataAgents", ["StrataAgents", "StrataTesting"]),
     .tests("StrataContracts", ["StrataContracts", "StrataTesting"]),
+    .tests("StrataEvaluation", ["StrataEvaluation"]),
     .tests("StrataServer", ["StrataServer", "StrataTesting"]),
   ]
 )

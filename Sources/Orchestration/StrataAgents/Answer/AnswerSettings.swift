@@ -9,6 +9,9 @@ public enum QuotingStrategy: String, Sendable, Hashable, CaseIterable {
   case quotedSentences = "quoted_sentences"
   /// Sentences are numbered in the prompt and cited by number (`"2.3"`): exact as well, and far fewer tokens.
   case sentenceNumbers = "sentence_numbers"
+  /// The model writes the answer alone, as text; the sentences that it rests on are found afterwards. What the smallest
+  /// models do best.
+  case attributed
 }
 
 /// The `metadata.settings` of an answer contract.

@@ -10,8 +10,8 @@ public struct GroundedAnswerer: Sendable {
     case citation(number: Int, Citation)
   }
 
-  private let model: any LanguageModel
-  private let contract: any PromptContract
+  let model: any LanguageModel
+  let contract: any PromptContract
   public var settings: AnswerSettings
   private static let leastAnswerTokens = 48
 
@@ -42,6 +42,10 @@ public struct GroundedAnswerer: Sendable {
     guard best >= settings.minCoverage else { return .refused("weak_evidence") }
     var prompt = try await pack(question, passages, tokens: tokens)
     guard !prompt.passages.isEmpty else { return .refused("no_passages") }
+
+    if settings.strategy == .attributed {
+      return try await attributed(question, prompt, weights, as: principal, emit: emit)
+    }
 
     let schema = constrain(&prompt, weights)
     let request = GenerationRequest(

@@ -1,0 +1,69 @@
+// Owns the strategy in which the model writes only the answer, and its evidence is found afterwards.
+import StrataCore
+
+extension GroundedAnswerer {
+  /// Streams the model's words, then attributes them. The contract's object is put together here: `answer` from the
+  /// model, `citations` from the attribution, `answerable` from the evidence gate.
+  func attributed(
+    _ question: String, _ prompt: Packed, _ weights: [String: Double], as principal: Principal,
+    emit: @Sendable (Part) async -> Void
+  ) async throws -> GroundedAnswer {
+    // A question that no single passage speaks of is refused before the model can make something up.
+    let best = prompt.passages.map { EvidenceGate.coverage(weights: weights, evidence: [$0.passage]) }.max() ?? 0
+    guard best >= settings.minCoverage else { return .refused("weak_evidence") }
+    let request = GenerationRequest(
+      .messages(prompt.messages), sampling: contract.sampling, maxTokens: prompt.answerTokens, tenant: principal.tenant)
+    var usage = Usage(promptTokens: prompt.promptTokens)
+    var written = ""
+    generation: for try await event in model.generate(request) {
+      switch event {
+      case .toolCall: continue
+      case .finished(_, let spent, _): usage = spent
+      case .text(let piece, _):
+        usage.completionTokens += 1
+        written += piece
+        await emit(.text(piece))
+        if AnswerText.loopStart(written) != nil || written.utf8.count > settings.maxAnswerLength { break generation }
+      }
+    }
+    try Task.checkCancellation()
+    let answer = AnswerText.tidy(Self.withoutMarks(written))
+    let citations = Attribution(question: question, weights: weights, passages: prompt.passages)
+      .citations(for: answer, limit: settings.maxCitations)
+    var result = judged(answer, question, citations, weights, prompt.passages)
+    result.usage = usage
+    for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
+    return result
+  }
+
+  private func judged(
+    _ answer: String, _ question: String, _ citations: [Citation], _ weights: [String: Double],
+    _ passages: [NumberedPassage]
+  ) -> GroundedAnswer {
+    guard !answer.isEmpty else { return .refused("malformed_output") }
+    guard let first = citations.first else { return .refused("no_valid_citation") }
+    let numbers = Set(citations.map(\.passage))
+    let evidence = passages.filter { numbers.contains($0.number) }.map(\.passage)
+    guard EvidenceGate.coverage(weights: weights, evidence: evidence) >= settings.minCoverage else {
+      return .refused("weak_evidence")
+    }
+    let gate = EvidenceGate(
+      leastCoverage: settings.minCoverage, checksNumbers: settings.checksNumbers, checksNames: settings.checksNames)
+    var result = GroundedAnswer(answer: answer, answerable: true, citations: citations)
+    let claims = gate.ungrounded(
+      answer: answer, question: question, quotes: citations.map(\.quote), evidence: evidence)
+    if !claims.isEmpty {
+      guard settings.quotesWhenUngrounded else { return .refused("ungrounded_answer") }
+      result.answer = first.quote
+      result.citations = [first]
+      result.reason = "ungrounded_answer"
+    }
+    return result
+  }
+
+  /// Models like to repeat the numbers of passages (`[1]`); ours are given by the attribution.
+  private static func withoutMarks(_ text: String) -> String {
+    let plain = text.replacing(/\s*\[\d+\]/, with: "")
+    return String(plain.drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
+  }
+}
