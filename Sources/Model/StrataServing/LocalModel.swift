@@ -11,6 +11,7 @@ public final class LocalModel: LanguageModel {
   package let tokenizer: any Tokenizer
   private let engine: Engine
   private let template: ChatTemplate?
+  private let controlTokens: ControlTokenGuard
   private let grammars = GrammarCache()
   private let now: @Sendable () -> Date
 
@@ -33,6 +34,7 @@ public final class LocalModel: LanguageModel {
     let model = try DecoderModel(gguf: gguf, pool: pool)
     self.tokenizer = tokenizer
     self.now = now
+    controlTokens = ControlTokenGuard(tokenizer)
     template = try gguf.metadata["tokenizer.chat_template"]?.stringValue.map { try ChatTemplate($0) }
     info = ModelInfo(
       id: id, contextLength: min(model.configuration.contextLength, limits.cacheTokens),
@@ -80,7 +82,8 @@ public final class LocalModel: LanguageModel {
   package func prompt(_ input: GenerationRequest.Input, tools: [ToolDefinition]) throws -> String {
     switch input {
     case .prompt(let text): return text
-    case .messages(let messages):
+    case .messages(let given):
+      let messages = given.map(controlTokens.harmless)
       guard let template else {
         return messages.map { "\($0.role.rawValue): \($0.content)\n" }.joined() + "assistant: "
       }
