@@ -21,9 +21,9 @@ strata_kv *strata_kv_create(int32_t layers, int32_t kv_heads, int32_t head_dim, 
   if (capacity <= 0 || capacity > INT32_MAX - 64) return NULL;
   int32_t rounded = (capacity + STRATA_KEY_PANEL - 1) / STRATA_KEY_PANEL * STRATA_KEY_PANEL;
   size_t bytes = 2 * sizeof(uint16_t);
-  if (__builtin_mul_overflow(bytes, (size_t)layers, &bytes) || __builtin_mul_overflow(bytes, (size_t)kv_heads, &bytes) ||
-      __builtin_mul_overflow(bytes, (size_t)head_dim, &bytes) || __builtin_mul_overflow(bytes, (size_t)rounded, &bytes)) {
-    return NULL;
+  const int32_t factors[] = {layers, kv_heads, head_dim, rounded};
+  for (int i = 0; i < 4; i++) {
+    if (__builtin_mul_overflow(bytes, (size_t)factors[i], &bytes)) return NULL;
   }
   strata_kv *kv = calloc(1, sizeof *kv);
   if (!kv) return NULL;
@@ -271,7 +271,8 @@ void strata_attention(
   int32_t head_dim = 0;
   for (int64_t i = 0; i < span_count; i++) {
     const strata_kv *kv = spans[i].kv;
-    if (heads < kv->heads || heads % kv->heads != 0 || layer < 0 || layer >= kv->layers || spans[i].position < 0) return;
+    if (heads < kv->heads || heads % kv->heads != 0 || layer < 0 || layer >= kv->layers) return;
+    if (spans[i].position < 0) return;
     job.tiles += strata_span_tiles(&spans[i], heads);
     longest = strata_max64(longest, spans[i].position + spans[i].count);
     if (kv->head_dim > head_dim) head_dim = kv->head_dim;

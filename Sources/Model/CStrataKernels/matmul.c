@@ -122,7 +122,8 @@ static void strata_product_run(strata_product *product, strata_pool *pool) {
   product->activations.quantized = product->quantized;
   product->activations.interleaved = product->interleaved;
   if (product->few) {
-    strata_region(pool, product->units, strata_max64(2, product->units / (threads * 8)), strata_product_panels, product);
+    int64_t chunk = strata_max64(2, product->units / (threads * 8));
+    strata_region(pool, product->units, chunk, strata_product_panels, product);
     return;
   }
   // Unpacking a pair's weights is paid once per item, so items span many rows unless threads would idle.

@@ -52,7 +52,9 @@ STRATA_TARGET static void strata_quantize_tile(
       const float *source = x + row * x_stride + block * STRATA_BLOCK;
       uint8_t *target = tile + block * strata_tile_block_bytes(rows);
       __m256 bound = _mm256_setzero_ps();
-      for (int i = 0; i < 4; i++) bound = _mm256_max_ps(bound, _mm256_and_ps(_mm256_loadu_ps(source + 8 * i), absolute));
+      for (int i = 0; i < 4; i++) {
+        bound = _mm256_max_ps(bound, _mm256_and_ps(_mm256_loadu_ps(source + 8 * i), absolute));
+      }
       float largest = strata_largest(bound);
       bool usable = largest > 0 && largest <= 3e38f;  // a block with infinities counts as zero
       __m256 inverse = _mm256_set1_ps(usable ? 127 / largest : 0);
@@ -284,7 +286,8 @@ STRATA_INLINE void strata_float_rows(const strata_flavor flavor, const int T, co
   __m256 y[6][2];
   STRATA_UNROLL for (int t = 0; t < T; t++) y[t][0] = y[t][1] = _mm256_setzero_ps();
   for (int64_t k = 0; k < job->weights->cols; k++, tile += rows) {
-    __m256 low = strata_weights(flavor, data, k * STRATA_PANEL), high = strata_weights(flavor, data, k * STRATA_PANEL + 8);
+    __m256 low = strata_weights(flavor, data, k * STRATA_PANEL);
+    __m256 high = strata_weights(flavor, data, k * STRATA_PANEL + 8);
     STRATA_UNROLL for (int t = 0; t < T; t++) {
       __m256 x = _mm256_set1_ps(tile[offset + t]);
       y[t][0] = _mm256_fmadd_ps(low, x, y[t][0]);

@@ -149,8 +149,11 @@ static void strata_float_panel(const strata_matmul_job *job, const strata_activa
     float values[STRATA_PANEL];
     const uint16_t *halves = (const uint16_t *)(const void *)data + k * STRATA_PANEL;
     if (w->flavor == STRATA_FLAVOR_F32) memcpy(values, data + k * STRATA_PANEL * 4, sizeof values);
-    for (int i = 0; w->flavor == STRATA_FLAVOR_F16 && i < STRATA_PANEL; i++) values[i] = strata_half_to_float(halves[i]);
-    for (int i = 0; w->flavor == STRATA_FLAVOR_BF16 && i < STRATA_PANEL; i++) values[i] = strata_bf16_to_float(halves[i]);
+    if (w->flavor == STRATA_FLAVOR_F16) {
+      for (int i = 0; i < STRATA_PANEL; i++) values[i] = strata_half_to_float(halves[i]);
+    } else if (w->flavor == STRATA_FLAVOR_BF16) {
+      for (int i = 0; i < STRATA_PANEL; i++) values[i] = strata_bf16_to_float(halves[i]);
+    }
     for (int64_t row = 0; row < rows; row++) {
       float value = tile[k * rows + row];
       for (int i = 0; i < STRATA_PANEL; i++) sums[row][i] += values[i] * value;

@@ -84,7 +84,8 @@ static void family_rope(float *x, int64_t half, const float *cosines, const floa
     v16 b = __builtin_shufflevector(low, high, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
     v16 p = a * c - b * s, q = a * s + b * c;
     v_store(x + 2 * i, __builtin_shufflevector(p, q, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-    v_store(x + 2 * i + 16, __builtin_shufflevector(p, q, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+    v16 upper = __builtin_shufflevector(p, q, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    v_store(x + 2 * i + 16, upper);
   }
   for (; i < half; i++) {
     float a = x[2 * i], b = x[2 * i + 1];
