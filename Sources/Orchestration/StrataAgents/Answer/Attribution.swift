@@ -13,6 +13,8 @@ struct Attribution {
     var passage: NumberedPassage
     var sentence: Int
     var stems: Set<String>
+    /// With those of the headings above it: its place is part of its meaning.
+    var placed: Set<String>
   }
 
   /// Sentences that say what the answer adds to the question, best first, at most `limit`: each further one supports
@@ -20,8 +22,11 @@ struct Attribution {
   func citations(for answer: String, limit: Int) -> [Citation] {
     var open = claims(of: answer)
     var candidates = passages.flatMap { passage in
-      passage.sentences.indices.map { index in
-        Candidate(passage: passage, sentence: index, stems: Set(Self.stems(of: passage.sentences[index].text)))
+      passage.sentences.indices.map { index -> Candidate in
+        let stems = Set(ContentWords.stems(of: passage.sentences[index].text))
+        let place = ([passage.passage.title] + passage.passage.headingPath).joined(separator: "\n")
+        return Candidate(
+          passage: passage, sentence: index, stems: stems, placed: stems.union(ContentWords.stems(of: place)))
       }
     }
     var found: [Citation] = []
@@ -47,20 +52,26 @@ struct Attribution {
   private func claims(of answer: String) -> [String: Double] {
     let asked = Set(ContentWords.stems(of: question))
     var claims: [String: Double] = [:]
-    for stem in Self.stems(of: answer) where !asked.contains(stem) {
+    for stem in ContentWords.stems(of: answer) where !asked.contains(stem) {
       claims[stem] = stem.utf8.contains { (0x30...0x39).contains($0) } ? 3 : 1
     }
     return claims
   }
 
   private func score(_ candidate: Candidate, _ open: [String: Double]) -> Double {
-    func share(_ table: [String: Double]) -> Double {
-      let total = table.values.reduce(0, +)
-      guard total > 0 else { return 0 }
-      return table.reduce(0) { $0 + (candidate.stems.contains($1.key) ? $1.value : 0) } / total
-    }
-    return 2 * share(open) + share(weights) + 0.1 / Double(candidate.passage.number)
+    2 * Self.share(of: open, in: candidate.stems) + Self.share(of: weights, in: candidate.placed)
+      + 0.1 / Double(candidate.passage.number)
   }
 
-  private static func stems(of text: String) -> [String] { ContentWords.stems(of: text) }
+  /// Weighted share of what the answer adds to the question that stands in `quotes`, 0 to 1; 1 when it adds nothing.
+  func support(for answer: String, in quotes: [String]) -> Double {
+    let claims = claims(of: answer)
+    return claims.isEmpty ? 1 : Self.share(of: claims, in: Set(quotes.flatMap(ContentWords.stems)))
+  }
+
+  private static func share(of table: [String: Double], in stems: Set<String>) -> Double {
+    let total = table.values.reduce(0, +)
+    guard total > 0 else { return 0 }
+    return table.reduce(0) { $0 + (stems.contains($1.key) ? $1.value : 0) } / total
+  }
 }

@@ -28,19 +28,20 @@ extension GroundedAnswerer {
     }
     try Task.checkCancellation()
     let answer = AnswerText.tidy(Self.withoutMarks(written))
-    let citations = Attribution(question: question, weights: weights, passages: prompt.passages)
-      .citations(for: answer, limit: settings.maxCitations)
-    var result = judged(answer, question, citations, weights, prompt.passages)
+    let attribution = Attribution(question: question, weights: weights, passages: prompt.passages)
+    var result = judged(answer, attribution)
     result.usage = usage
     for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
     return result
   }
 
-  private func judged(
-    _ answer: String, _ question: String, _ citations: [Citation], _ weights: [String: Double],
-    _ passages: [NumberedPassage]
-  ) -> GroundedAnswer {
+  /// An answer of which less than this stands in its quotes is replaced by the quote.
+  private static let leastSupport = 0.5
+
+  private func judged(_ answer: String, _ attribution: Attribution) -> GroundedAnswer {
+    let (question, weights, passages) = (attribution.question, attribution.weights, attribution.passages)
     guard !answer.isEmpty else { return .refused("malformed_output") }
+    let citations = attribution.citations(for: answer, limit: settings.maxCitations)
     guard let first = citations.first else { return .refused("no_valid_citation") }
     let numbers = Set(citations.map(\.passage))
     let evidence = passages.filter { numbers.contains($0.number) }.map(\.passage)
@@ -50,9 +51,9 @@ extension GroundedAnswerer {
     let gate = EvidenceGate(
       leastCoverage: settings.minCoverage, checksNumbers: settings.checksNumbers, checksNames: settings.checksNames)
     var result = GroundedAnswer(answer: answer, answerable: true, citations: citations)
-    let claims = gate.ungrounded(
-      answer: answer, question: question, quotes: citations.map(\.quote), evidence: evidence)
-    if !claims.isEmpty {
+    let quotes = citations.map(\.quote)
+    let claims = gate.ungrounded(answer: answer, question: question, quotes: quotes, evidence: evidence)
+    if !claims.isEmpty || attribution.support(for: answer, in: quotes) < Self.leastSupport {
       guard settings.quotesWhenUngrounded else { return .refused("ungrounded_answer") }
       result.answer = first.quote
       result.citations = [first]
