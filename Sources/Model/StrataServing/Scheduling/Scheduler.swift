@@ -33,6 +33,12 @@ package struct Scheduler: Sendable {
     package var tokenCount: Int
     /// Whether this empties what is pending, so that the logits after the last token are needed.
     package var isLast: Bool
+
+    package init(id: ID, tokenCount: Int, isLast: Bool) {
+      self.id = id
+      self.tokenCount = tokenCount
+      self.isLast = isLast
+    }
   }
 
   private struct Entry {
