@@ -21,7 +21,7 @@ run: $(BIN) ## build, fetch the models, ingest DOCS, serve on PORT
 
 test: ## the whole test suite, in release
 	@scripts/bootstrap
-	swift build -c release --build-tests --disable-testable-imports
+	swift build -c release --build-tests
 	@scripts/test-models
 	STRATA_TEST_MODELS=$${STRATA_TEST_MODELS:-$(CURDIR)/.build/test-models} \
 	  swift test -c release --skip-build --disable-testable-imports

@@ -24,7 +24,8 @@ struct ArchitectureTests {
     "StrataContracts": ["StrataCore", "StrataSchema", "Yams"],
     "StrataEvaluation": ["StrataCore", "StrataContracts", "Yams"],
     "StrataServer": [
-      "StrataCore", "StrataSchema", "StrataAgents", "StrataContracts", "StrataRetrieval", "StrataServing", "Hummingbird",
+      "StrataCore", "StrataSchema", "StrataAgents", "StrataContracts", "StrataRetrieval", "StrataServing",
+      "Hummingbird",
       "HummingbirdCore", "HTTPTypes", "NIOCore", "NIOPosix", "ServiceLifecycle", "Logging",
     ],
     "StrataTesting": ["StrataCore"],
@@ -82,7 +83,8 @@ struct ArchitectureTests {
   @Test("files tell one story: at most 600 lines")
   func lengths() throws {
     for file in Self.swiftFiles(under: "Sources") {
-      let count = try String(contentsOf: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).count
+      let count = try String(contentsOf: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
+        .count
       #expect(count <= 600, "\(Self.relative(file)) has \(count) lines")
     }
   }

@@ -28,7 +28,8 @@ public final class LocalModel: LanguageModel {
 
   package init(
     id: String, gguf: GGUFFile, pool: ComputePool, limits: SchedulerLimits = SchedulerLimits(),
-    now: @escaping @Sendable () -> Date = { Date() }, seeds: @escaping @Sendable () -> UInt64 = { .random(in: 0 ... .max) }
+    now: @escaping @Sendable () -> Date = { Date() },
+    seeds: @escaping @Sendable () -> UInt64 = { .random(in: 0 ... .max) }
   ) throws {
     let tokenizer = try gguf.makeTokenizer()
     let model = try DecoderModel(gguf: gguf, pool: pool)
@@ -154,7 +155,8 @@ public final class LocalModel: LanguageModel {
     let engineRequest = try engineRequest(request, forced: forced)
     let start = ContinuousClock.now
     var output = OutputAssembler(
-      tokenizer: tokenizer, stop: request.stop, tools: forced == nil && request.toolChoice != .none ? request.tools : [],
+      tokenizer: tokenizer, stop: request.stop,
+      tools: forced == nil && request.toolChoice != .none ? request.tools : [],
       holdsAll: forced != nil)
     var completionTokens = 0
     for try await event in engine.submit(engineRequest) {

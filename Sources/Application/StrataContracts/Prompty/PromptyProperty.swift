@@ -52,7 +52,8 @@ public struct PromptyProperty: Sendable, Hashable {
     if let values = property["enumValues"] ?? property["enum"] { schema["enum"] = values }
     for keyword in keywords { if let value = property[keyword] { schema[keyword] = value } }
     if kind == "array" || kind == "thread" {
-      schema["type"] = "array"
+      // A thread is a list of messages or an object that holds one.
+      schema["type"] = kind == "array" ? "array" : ["array", "object"]
       if let items = property["items"] { schema["items"] = .object(Self.schema(items, isClosed: isClosed)) }
     }
     if let members = property["properties"]?.arrayValue {

@@ -33,7 +33,8 @@ struct AgentList: AsyncParsableCommand {
     [
       "run": .string(run.run), "status": .string(run.status.rawValue), "user": .string(run.user),
       "title": .string(run.title), "events": .int(run.eventCount),
-      "started_at": .string(run.startedAt.formatted(.iso8601)), "updated_at": .string(run.updatedAt.formatted(.iso8601)),
+      "started_at": .string(run.startedAt.formatted(.iso8601)),
+      "updated_at": .string(run.updatedAt.formatted(.iso8601)),
     ]
   }
 }

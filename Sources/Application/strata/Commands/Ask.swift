@@ -13,7 +13,8 @@ struct Ask: AsyncParsableCommand {
   @OptionGroup var documents: CollectionOptions
   @Argument(help: "The question.") var question: String
   @Option(name: .customLong("as"), help: "Ask as this user; groups come from the access file.") var user: String?
-  @Flag(name: .long, help: "Show what the agent does, one event per line (with --json: as JSON lines).") var events = false
+  @Flag(name: .long, help: "Show what the agent does, one event per line (with --json: as JSON lines).") var events =
+    false
 
   func run() async throws {
     try await common.run {

@@ -52,7 +52,8 @@ struct Doctor: AsyncParsableCommand {
       } else {
         Terminal.out("strata \(Strata.version) · \(wiring.home.root.path)")
         let memory = Terminal.formatted(bytes: Int(ProcessInfo.processInfo.physicalMemory))
-        Terminal.out("machine      \(ProcessInfo.processInfo.activeProcessorCount) processors, \(memory), kernels: \(isa)")
+        Terminal.out(
+          "machine      \(ProcessInfo.processInfo.activeProcessorCount) processors, \(memory), kernels: \(isa)")
         for model in models {
           Terminal.out("model        \(model["name"]?.stringValue ?? ""): \(model["state"]?.stringValue ?? "")")
         }

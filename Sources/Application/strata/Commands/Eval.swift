@@ -44,7 +44,10 @@ struct EvalRetrieval: AsyncParsableCommand {
       let report = try await RetrievalEvaluation.run(
         dataset,
         methods: [
-          ("bm25", { query, limit in snapshot.lexical(query, limit: limit, within: readable).map { names[Int($0.id)] } }),
+          (
+            "bm25",
+            { query, limit in snapshot.lexical(query, limit: limit, within: readable).map { names[Int($0.id)] } }
+          ),
           (
             "dense",
             { query, limit in
@@ -73,7 +76,9 @@ struct EvalRetrieval: AsyncParsableCommand {
     let texts = dataset.documents.map { $0.title.isEmpty ? $0.text : "\($0.title) \($0.text)" }
     let hashes = texts.map { SHA256.hash($0) }
     var known = try await store.cachedEmbeddings(hashes, embedder: embedder.id)
-    let missing = texts.indices.filter { known[hashes[$0]] == nil }.sorted { texts[$0].utf8.count < texts[$1].utf8.count }
+    let missing = texts.indices.filter { known[hashes[$0]] == nil }.sorted {
+      texts[$0].utf8.count < texts[$1].utf8.count
+    }
     let bar = ProgressBar("embed") { "\(Terminal.formatted($0, digits: 0)) documents/s" }
     for start in stride(from: 0, to: missing.count, by: 64) {
       let slice = missing[start..<min(start + 64, missing.count)]
@@ -125,7 +130,9 @@ struct EvalQuestions: AsyncParsableCommand {
   }
 
   /// Asks, and keeps everything that the asker could have seen: each event as the page and the terminal get it.
-  private static func ask(_ question: String, _ principal: Principal, _ runner: AgentRunner) async throws -> QuestionReply {
+  private static func ask(_ question: String, _ principal: Principal, _ runner: AgentRunner) async throws
+    -> QuestionReply
+  {
     var exposed: [String] = []
     var final: GroundedAnswer?
     var translation = EventTranslation(model: "")

@@ -22,7 +22,8 @@ struct Generate: AsyncParsableCommand {
   @Option(name: .long, help: "Candidates kept; 0 is off.") var topK = 0
   @Option(name: .long, help: "The same seed gives the same text.") var seed: UInt64?
   @Option(name: .long, help: "Stop before this text (repeatable).") var stop: [String] = []
-  @Option(name: .long, help: "A JSON Schema file that the output must satisfy.", completion: .file()) var schema: String?
+  @Option(name: .long, help: "A JSON Schema file that the output must satisfy.", completion: .file()) var schema:
+    String?
 
   func run() async throws {
     try await common.run {

@@ -168,7 +168,8 @@ struct ModelPerplexity: AsyncParsableCommand {
       }
       let value = Terminal.formatted(result.perplexity, digits: 4)
       let error = Terminal.formatted(result.standardError, digits: 4)
-      Terminal.out("\(id): perplexity \(value) ± \(error), \(result.scoredTokenCount) of \(result.tokenCount) tokens scored")
+      Terminal.out(
+        "\(id): perplexity \(value) ± \(error), \(result.scoredTokenCount) of \(result.tokenCount) tokens scored")
     }
   }
 }

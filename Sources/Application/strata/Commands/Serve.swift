@@ -30,7 +30,8 @@ struct ServeOptions: ParsableArguments {
       keys.append(APIKey(key: key, principal: try await collection.principal(user)))
     }
     var logger = Logger(label: "strata") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = ProcessInfo.processInfo.environment["STRATA_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .warning
+    logger.logLevel =
+      ProcessInfo.processInfo.environment["STRATA_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .warning
     let server = HTTPServer(
       configuration: ServerConfiguration(host: host, port: port, apiKeys: keys), models: [model.model],
       embedders: [collection.embedder], app: model, logger: logger)

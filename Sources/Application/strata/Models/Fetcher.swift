@@ -102,7 +102,8 @@ struct Fetcher {
     guard process.terminationStatus == 0 else {
       let lines = text.split(separator: "\n").filter { !$0.isEmpty }
       throw CommandError(
-        CommandError.downloadFailed, lines.last.map(String.init) ?? "\(program) ended with \(process.terminationStatus).")
+        CommandError.downloadFailed,
+        lines.last.map(String.init) ?? "\(program) ended with \(process.terminationStatus).")
     }
   }
 
@@ -110,7 +111,9 @@ struct Fetcher {
     if let size = (try? FileManager.default.attributesOfItem(atPath: url.path))?[.size] as? Int, !url.hasDirectoryPath {
       return size
     }
-    guard let files = FileManager.default.enumerator(at: url, includingPropertiesForKeys: [.fileSizeKey]) else { return 0 }
+    guard let files = FileManager.default.enumerator(at: url, includingPropertiesForKeys: [.fileSizeKey]) else {
+      return 0
+    }
     var total = 0
     for case let file as URL in files {
       total += (try? file.resourceValues(forKeys: [.fileSizeKey]))?.fileSize ?? 0

@@ -85,7 +85,8 @@ struct ModelStore: Sendable {
       }
     }
     throw CommandError(
-      CommandError.downloadFailed, "\(model.name)/\(file.name) could not be fetched.\n  " + failures.joined(separator: "\n  "),
+      CommandError.downloadFailed,
+      "\(model.name)/\(file.name) could not be fetched.\n  " + failures.joined(separator: "\n  "),
       remedy: "Check the network, or put the file at \(target.path) by hand.")
   }
 

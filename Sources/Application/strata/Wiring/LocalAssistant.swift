@@ -120,7 +120,8 @@ final class LocalAssistant: AppService {
         try file.write(contentsOf: piece)
       } catch {
         throw CommandError(
-          CommandError.diskFull, "The upload could not be written.", remedy: "Free some space and try again.", cause: error)
+          CommandError.diskFull, "The upload could not be written.", remedy: "Free some space and try again.",
+          cause: error)
       }
     }
   }
@@ -181,7 +182,8 @@ struct EventTranslation {
       let detail = answer.answerable ? "\(citations.count) citations verified" : answer.reason ?? "not answerable"
       let result = AppAnswer(
         run: answer.run, answer: answer.answer, isAnswerable: answer.answerable, citations: citations,
-        droppedCitationCount: answer.droppedCitations, usage: answer.usage, milliseconds: Self.milliseconds(since: start))
+        droppedCitationCount: answer.droppedCitations, usage: answer.usage,
+        milliseconds: Self.milliseconds(since: start))
       return end(detail: detail.replacing("_", with: " ")) + [.done(result)]
     case .failed: return []
     }

@@ -115,7 +115,8 @@ final class EngineLoop {
       let first = cache.count
       slices.append(
         BatchSlice(
-          tokens: sequence.tokens[first..<(first + item.tokenCount)], cache: cache, logits: item.isLast ? .last : .none))
+          tokens: sequence.tokens[first..<(first + item.tokenCount)], cache: cache, logits: item.isLast ? .last : .none)
+      )
       planned.append(item)
     }
     do {
@@ -232,4 +233,3 @@ final class EngineLoop {
     }
   }
 }
-

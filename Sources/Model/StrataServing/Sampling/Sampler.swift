@@ -87,10 +87,11 @@ package struct Sampler: Sendable {
     if parameters.topP < 1 {
       var cumulative = 0.0
       let target = Double(max(parameters.topP, 0)) * mass
-      let kept = (weights.firstIndex { weight in
-        cumulative += weight
-        return cumulative >= target
-      } ?? weights.count - 1) + 1
+      let kept =
+        (weights.firstIndex { weight in
+          cumulative += weight
+          return cumulative >= target
+        } ?? weights.count - 1) + 1
       candidates.removeLast(candidates.count - kept)
       weights.removeLast(weights.count - kept)
     }

@@ -14,7 +14,8 @@ enum ToolCallParser {
     if let range = text.range(of: open) { return range.lowerBound }
     let trimmed = text.drop { $0.isWhitespace }
     if trimmed.hasPrefix("{") || trimmed.hasPrefix("`") || trimmed.isEmpty { return text.startIndex }
-    for length in stride(from: min(open.count - 1, text.count), to: 0, by: -1) where open.hasPrefix(text.suffix(length)) {
+    for length in stride(from: min(open.count - 1, text.count), to: 0, by: -1) where open.hasPrefix(text.suffix(length))
+    {
       return text.index(text.endIndex, offsetBy: -length)
     }
     return nil
@@ -34,7 +35,8 @@ enum ToolCallParser {
     }
     if bodies.isEmpty { bodies = [text[...]] }
     return bodies.compactMap { body in
-      guard let value = (try? RepairedJSON(reading: String(body)))?.value, let name = value["name"]?.stringValue, names.contains(name)
+      guard let value = (try? RepairedJSON(reading: String(body)))?.value, let name = value["name"]?.stringValue,
+        names.contains(name)
       else { return nil }
       return call(name: name, arguments: value["arguments"] ?? value["parameters"] ?? .object([:]))
     }

@@ -30,11 +30,13 @@ struct Attribution {
       }
     }
     var found: [Citation] = []
-    while found.count < max(1, limit), let best = candidates.indices.max(by: { first, second in
-      let a = score(candidates[first], open)
-      let b = score(candidates[second], open)
-      return a != b ? a < b : first > second
-    }) {
+    while found.count < max(1, limit),
+      let best = candidates.indices.max(by: { first, second in
+        let a = score(candidates[first], open)
+        let b = score(candidates[second], open)
+        return a != b ? a < b : first > second
+      })
+    {
       let candidate = candidates.remove(at: best)
       let supported = open.keys.filter(candidate.stems.contains)
       let touchesQuestion = weights.keys.contains(where: candidate.stems.contains)
