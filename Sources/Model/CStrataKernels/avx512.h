@@ -21,16 +21,44 @@ void strata_quantize_tile_avx512(
 void strata_floats_avx512(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last,
                           int64_t from, int64_t to);
 
-/// Finishes 16 outputs of a row: factors and bias, stored or added under the mask of rows that exist.
-STRATA_INLINE void strata_finish(const strata_matmul_job *job, int64_t panel, int64_t row, __m512 sums, bool begin) {
+/// The rows of a panel that exist.
+STRATA_INLINE __mmask16 strata_panel_mask(const strata_matrix *w, int64_t panel) {
+  int64_t used = w->rows - panel * STRATA_PANEL;
+  return used >= STRATA_PANEL ? 0xffff : (__mmask16)((1u << used) - 1);
+}
+
+/// 16 outputs of a row from the sums of its first columns: with factors and bias, and what y holds where asked.
+STRATA_INLINE __m512 strata_begin(const strata_matmul_job *job, int64_t panel, int64_t row, __m512 sums) {
   const strata_matrix *w = job->weights;
-  int64_t first = panel * STRATA_PANEL, used = w->rows - first;
-  __mmask16 mask = used >= STRATA_PANEL ? 0xffff : (__mmask16)((1u << used) - 1);
-  float *y = job->y + row * job->y_stride + first;
+  int64_t first = panel * STRATA_PANEL;
+  __mmask16 mask = strata_panel_mask(w, panel);
   if (w->factors) sums = _mm512_mul_ps(sums, _mm512_load_ps(w->factors + first));
-  if (begin && job->bias) sums = _mm512_add_ps(sums, _mm512_maskz_loadu_ps(mask, job->bias + first));
-  if (!begin || job->accumulate) sums = _mm512_add_ps(sums, _mm512_maskz_loadu_ps(mask, y));
-  _mm512_mask_storeu_ps(y, mask, sums);
+  if (job->bias) sums = _mm512_add_ps(sums, _mm512_maskz_loadu_ps(mask, job->bias + first));
+  if (!job->accumulate) return sums;
+  return _mm512_add_ps(sums, _mm512_maskz_loadu_ps(mask, job->y + row * job->y_stride + first));
+}
+
+/// The outputs with the sums of further columns.
+STRATA_INLINE __m512 strata_continue(const strata_matmul_job *job, int64_t panel, __m512 outputs, __m512 sums) {
+  const strata_matrix *w = job->weights;
+  if (w->factors) sums = _mm512_mul_ps(sums, _mm512_load_ps(w->factors + panel * STRATA_PANEL));
+  return _mm512_add_ps(sums, outputs);
+}
+
+STRATA_INLINE void strata_store(const strata_matmul_job *job, int64_t panel, int64_t row, __m512 outputs) {
+  float *y = job->y + row * job->y_stride + panel * STRATA_PANEL;
+  _mm512_mask_storeu_ps(y, strata_panel_mask(job->weights, panel), outputs);
+}
+
+/// Begins 16 outputs of a row in y, or continues them there.
+STRATA_INLINE void strata_finish(const strata_matmul_job *job, int64_t panel, int64_t row, __m512 sums, bool begin) {
+  if (begin) {
+    sums = strata_begin(job, panel, row, sums);
+  } else {
+    const float *y = job->y + row * job->y_stride + panel * STRATA_PANEL;
+    sums = strata_continue(job, panel, _mm512_maskz_loadu_ps(strata_panel_mask(job->weights, panel), y), sums);
+  }
+  strata_store(job, panel, row, sums);
 }
 
 #endif

@@ -36,17 +36,22 @@ STRATA_INLINE __m512 strata_float(const uint8_t *bytes) {
   return _mm512_set1_ps(value);
 }
 
+enum { STRATA_OPEN_BLOCKS = 24 };  // 24 pairs of cells are 36 KB, three quarters of the first-level cache
+
+/// Blocks of columns that are summed before the sums go to y: pieces of equal length, as few as fit.
+static inline int64_t strata_piece_blocks(int64_t blocks) {
+  return strata_ceil_div(blocks, strata_max64(strata_ceil_div(blocks, STRATA_OPEN_BLOCKS), 1));
+}
+
 // MARK: Few rows: straight from packed weights
 
-STRATA_INLINE void strata_few_panel(
-    const strata_flavor flavor, const int T, const strata_matmul_job *job, const uint8_t *tile, int64_t panel,
-    int64_t row) {
-  const strata_matrix *w = job->weights;
+/// T rows of x times a panel, `blocks` blocks: sums [T] are left in registers by inlining.
+STRATA_INLINE void strata_few_blocks(
+    const strata_flavor flavor, const int T, const uint8_t *cell, const uint8_t *tile, int64_t blocks,
+    __m512 sums[STRATA_TILE]) {
   const int64_t cell_bytes = strata_flavor_cell_bytes(flavor), scales_at = strata_flavor_scales_at(flavor);
-  const uint8_t *cell = w->data + panel * w->panel_bytes;
-  __m512 sums[STRATA_TILE];
   STRATA_UNROLL for (int t = 0; t < T; t++) sums[t] = _mm512_setzero_ps();
-  for (int64_t block = 0; block < w->blocks; block++, cell += cell_bytes, tile += strata_tile_block_bytes(T)) {
+  for (int64_t block = 0; block < blocks; block++, cell += cell_bytes, tile += strata_tile_block_bytes(T)) {
     const uint8_t *scales = tile + T * STRATA_BLOCK, *totals = scales + 4 * T, *lows = totals + 4 * T;
     STRATA_UNROLL for (int line = 0; line < (int)(cell_bytes + 63) / 64; line++) {
       _mm_prefetch((const char *)cell + 3072 + line * 64, _MM_HINT_T0);
@@ -80,7 +85,26 @@ STRATA_INLINE void strata_few_panel(
       }
     }
   }
-  STRATA_UNROLL for (int t = 0; t < T; t++) strata_finish(job, panel, row + t, sums[t], true);
+}
+
+/// Sums are cut where those of many rows are, so that a row's result does not depend on how many share the call.
+STRATA_INLINE void strata_few_panel(
+    const strata_flavor flavor, const int T, const strata_matmul_job *job, const uint8_t *tile, int64_t panel,
+    int64_t row) {
+  const strata_matrix *w = job->weights;
+  const int64_t piece = strata_piece_blocks(w->blocks);
+  __m512 outputs[STRATA_TILE];
+  for (int64_t block = 0; block < w->blocks; block += piece) {
+    const uint8_t *cell = w->data + panel * w->panel_bytes + block * strata_flavor_cell_bytes(flavor);
+    __m512 sums[STRATA_TILE];
+    strata_few_blocks(
+        flavor, T, cell, tile + block * strata_tile_block_bytes(T), strata_min64(piece, w->blocks - block), sums);
+    STRATA_UNROLL for (int t = 0; t < T; t++) {
+      outputs[t] = block == 0 ? strata_begin(job, panel, row + t, sums[t])
+                              : strata_continue(job, panel, outputs[t], sums[t]);
+    }
+  }
+  STRATA_UNROLL for (int t = 0; t < T; t++) strata_store(job, panel, row + t, outputs[t]);
 }
 
 #define STRATA_FEW(NAME, FLAVOR)                                                                                    \
@@ -129,8 +153,6 @@ typedef struct strata_open_cell {
   float second[16];        // minimums, or scales of columns 16...31
   int32_t second_start[16];
 } __attribute__((aligned(64))) strata_open_cell;
-
-enum { STRATA_OPEN_BLOCKS = 24 };  // 24 pairs of cells are 36 KB, three quarters of the first-level cache
 
 STRATA_INLINE void strata_open(const strata_flavor flavor, const uint8_t *cell, strata_open_cell *out) {
   const __m512i ones = _mm512_set1_epi8(1);
@@ -269,8 +291,7 @@ static void strata_many(const strata_matmul_job *job, const strata_activations *
   strata_kind kind = strata_flavor_has_min(w->flavor) ? STRATA_MINIMUM
       : w->flavor == STRATA_FLAVOR_6                  ? STRATA_HALVES
                                                       : STRATA_PLAIN;
-  int64_t panels = last - first, pieces = strata_ceil_div(w->blocks, STRATA_OPEN_BLOCKS);
-  int64_t piece = strata_ceil_div(w->blocks, strata_max64(pieces, 1));
+  int64_t panels = last - first, piece = strata_piece_blocks(w->blocks);
   for (int64_t block = 0; block < w->blocks; block += piece) {
     int64_t blocks = strata_min64(piece, w->blocks - block);
     for (int64_t p = 0; p < panels; p++) {

@@ -27,7 +27,7 @@ STRATA_TARGET static void strata_quantize_rows(
       float *scales = (float *)(void *)(target + rows * STRATA_BLOCK);
       int32_t *sums = (int32_t *)(void *)(scales + 2 * rows);
       int32_t low_sum = strata_sum_bytes(low), high_sum = strata_sum_bytes(high);
-      scales[row] = usable ? largest / 127 : 0;
+      scales[row] = usable ? largest * (1.0f / 127) : 0;  // as in strata_quantize_six
       scales[rows + row] = scales[row] * (float)(low_sum + high_sum);
       sums[row] = -low_sum;
       sums[rows + row] = -high_sum;

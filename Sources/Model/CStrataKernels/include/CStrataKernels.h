@@ -129,7 +129,7 @@ typedef struct strata_matmul_job {
 } strata_matmul_job;
 
 /// y [m, rows] = x [m, cols] · Wᵀ + bias. Activations are rounded to 8 bits per block of 32 values where the weights
-/// are quantized.
+/// are quantized. Within a family of instructions, a row of y is the same to the bit however many rows share the call.
 void strata_matmul(
     strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
     const strata_matrix *weights, const float *STRATA_NULLABLE bias);
