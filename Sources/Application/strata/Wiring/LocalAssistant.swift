@@ -2,6 +2,7 @@
 import Foundation
 import StrataAgents
 import StrataCore
+import StrataEvaluation
 import StrataRetrieval
 import StrataServer
 import StrataServing
@@ -25,13 +26,18 @@ final class LocalAssistant: AppService {
     let readable = try await collection.store.documents(in: collection.name).filter { principal.mayRead($0.readers) }
     return AppOverview(
       model: model.info.id, collection: collection.name, documentCount: readable.count,
-      chunkCount: readable.reduce(0) { $0 + $1.chunkCount }, examples: Self.examples(readable))
+      chunkCount: readable.reduce(0) { $0 + $1.chunkCount }, examples: await examples(for: principal))
   }
 
-  /// A question about each of the first few readable documents that have a title.
-  private static func examples(_ documents: [DocumentRecord]) -> [String] {
-    let titled = documents.filter { !$0.title.isEmpty && $0.title.count < 40 }
-    return titled.prefix(3).map { "What does “\($0.title)” say?" }
+  /// Questions of the folder's own `questions.yaml`, if it has one, that this principal may get an answer to.
+  private func examples(for principal: Principal) async -> [String] {
+    guard let folder = try? await collection.store.setting("folder", in: collection.name),
+      let set = try? QuestionSet(file: folder + "/questions.yaml")
+    else { return [] }
+    let answerable = set.questions.filter { !$0.refuse && principal.mayRead($0.readers) }
+    // What only this reader may know is the more interesting.
+    let own = answerable.filter { !$0.readers.contains(.everyone) }.prefix(1)
+    return (own + answerable.filter { $0.readers.contains(.everyone) }.prefix(4 - own.count)).map(\.question)
   }
 
   func users() async throws -> [AppUser] {
@@ -169,9 +175,13 @@ struct EventTranslation {
     case .planned(_, let action, let source):
       let words = action.query.map { "search for “\($0)”" } ?? action.name
       return end(detail: source == .rule ? words : "\(words) (\(source.rawValue))")
-        + (action.query.map { begin("search", $0) } ?? [])
     case .searched(_, let query, let passages):
-      return end(detail: query, passages: passages.count) + [.passages(passages)]
+      index += 1
+      let step = AppStep(
+        index: index, kind: "search", state: .done, detail: query, passageCount: passages.count,
+        milliseconds: Self.milliseconds(since: stepStart))
+      stepStart = .now
+      return [.step(step), .passages(passages)]
     case .toolFinished(_, let tool, let isError):
       return begin(tool, isError ? "failed" : "done") + end(detail: isError ? "failed" : "done")
     case .answering(_, let passages): return begin("answer", "Reading \(passages) passages")
@@ -179,7 +189,10 @@ struct EventTranslation {
     case .citation(let number, let citation): return [.citation(Self.citation(citation, number))]
     case .finished(let answer):
       let citations = answer.citations.enumerated().map { Self.citation($1, $0 + 1) }
-      let detail = answer.answerable ? "\(citations.count) citations verified" : answer.reason ?? "not answerable"
+      let detail =
+        answer.answerable
+        ? "\(citations.count) \(citations.count == 1 ? "citation" : "citations") verified"
+        : answer.reason ?? "not answerable"
       let result = AppAnswer(
         run: answer.run, answer: answer.answer, isAnswerable: answer.answerable, citations: citations,
         droppedCitationCount: answer.droppedCitations, usage: answer.usage,
@@ -204,6 +217,7 @@ struct EventTranslation {
     step.detail = detail
     step.passageCount = passages
     step.milliseconds = Self.milliseconds(since: stepStart)
+    stepStart = .now
     return [.step(step)]
   }
 
