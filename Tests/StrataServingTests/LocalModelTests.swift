@@ -4,17 +4,18 @@ import StrataModel
 import StrataServing
 import Testing
 
+private let smallModelPath =
+  (ProcessInfo.processInfo.environment["STRATA_TEST_MODELS"] ?? "") + "/smollm2-135m.gguf"
+
 /// What a caller of the engine relies on, with a real small model.
 @Suite(
   "LocalModel",
   .enabled(
-    if: FileManager.default.fileExists(atPath: LocalModelTests.path),
+    if: FileManager.default.fileExists(atPath: smallModelPath),
     "STRATA_TEST_MODELS holds no smollm2-135m.gguf"), .serialized)
 struct LocalModelTests {
-  static let path = (ProcessInfo.processInfo.environment["STRATA_TEST_MODELS"] ?? "") + "/smollm2-135m.gguf"
-
   private func model(limits: SchedulerLimits = SchedulerLimits()) throws -> LocalModel {
-    try LocalModel(id: "test", path: Self.path, pool: ComputePool(threads: 2), limits: limits)
+    try LocalModel(id: "test", path: smallModelPath, pool: ComputePool(threads: 2), limits: limits)
   }
 
   private func request(_ text: String, maxTokens: Int = 12, stop: [String] = []) -> GenerationRequest {
