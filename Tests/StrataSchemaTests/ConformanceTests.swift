@@ -72,7 +72,7 @@ struct ConformanceTests {
     var failures: [String] = []
     for group in try suite.groups(draft, optional: optional) {
       let options = JSONSchema.Options(
-        defaultDraft: draft == "draft7" ? .draft7 : .draft2020_12,
+        defaultDraft: draft == "draft7" ? .draft7 : .draft2020v12,
         assertsFormats: group.file.hasPrefix("optional/format/"))
       do {
         let schema = try JSONSchema(group.schema, resources: remotes, options: options)

@@ -9,7 +9,8 @@ struct GrammarMatcherTests {
   /// All pieces of some JSON texts, some of which split characters, and the single bytes; the last token ends.
   private static let pieces: TokenVocabulary = {
     let texts = [
-      #"{"name": "Zoë \"Z\" 😀","age": -12.5e+3, "tags":["a","b"],"ok":true,"none":null}"#, #""},{"a\u00e9\n": ["x", {}"#,
+      #"{"name": "Zoë \"Z\" 😀","age": -12.5e+3, "tags":["a","b"],"ok":true,"none":null}"#,
+      #""},{"a\u00e9\n": ["x", {}"#,
       "      \n\n\t", #"\\\"\ud83d\ude00"#, "2024-02-29T10:00:00Z",
     ]
     var seen: Set<[UInt8]> = []
@@ -97,7 +98,8 @@ struct GrammarMatcherTests {
     var generator = SeededGenerator(state: 23)
     let letters = Array("abcdefghij klmno,")
     let values = (0..<600).map { number in
-      JSON.string("Sentence \(number): " + String((0..<230).map { _ in letters.randomElement(using: &generator) ?? "a" }))
+      JSON.string(
+        "Sentence \(number): " + String((0..<230).map { _ in letters.randomElement(using: &generator) ?? "a" }))
     }
     let schema: JSON = ["type": "object", "properties": ["quote": ["enum": .array(values)]], "required": ["quote"]]
     let clock = ContinuousClock()

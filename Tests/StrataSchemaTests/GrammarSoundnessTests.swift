@@ -50,7 +50,9 @@ func randomText(_ grammar: Grammar, using generator: inout SeededGenerator, limi
 struct GrammarSoundnessTests {
   /// The value with its top members in every order, up to five members; numbers as the grammar spells them.
   private func spellings(_ value: JSON) -> [[UInt8]] {
-    guard case .object(let members) = plain(value), (2...5).contains(members.count) else { return [plain(value).utf8()] }
+    guard case .object(let members) = plain(value), (2...5).contains(members.count) else {
+      return [plain(value).utf8()]
+    }
     var orders: [[(String, JSON)]] = [[]]
     for member in members {
       orders = orders.flatMap { order in
@@ -73,7 +75,8 @@ struct GrammarSoundnessTests {
     }
   }
 
-  @Test("what a grammar accepts validates, and most valid instances are accepted", arguments: ["draft2020-12", "draft7"])
+  @Test(
+    "what a grammar accepts validates, and most valid instances are accepted", arguments: ["draft2020-12", "draft7"])
   func suite(draft: String) throws {
     guard let suite = SchemaSuite.shared else {
       print("skipped: the JSON Schema test suite is not there (STRATA_DATA)")
@@ -90,7 +93,7 @@ struct GrammarSoundnessTests {
     var valid = 0
     var approximable = 0
     for group in try suite.groups(draft, optional: false) {
-      let options = JSONSchema.Options(defaultDraft: draft == "draft7" ? .draft7 : .draft2020_12)
+      let options = JSONSchema.Options(defaultDraft: draft == "draft7" ? .draft7 : .draft2020v12)
       let schema = try JSONSchema(group.schema, resources: remotes, options: options)
       let grammar: Grammar
       do throws(SchemaError) {
@@ -98,7 +101,8 @@ struct GrammarSoundnessTests {
       } catch {
         if error.code == SchemaError.unsatisfiable {
           unsatisfiable += 1
-          #expect(!group.cases.contains { $0.isValid && Grammar.anyJSON.accepts($0.data.utf8()) }, "\(group.description)")
+          #expect(
+            !group.cases.contains { $0.isValid && Grammar.anyJSON.accepts($0.data.utf8()) }, "\(group.description)")
         } else {
           let keyword = error.location?.split(separator: "/").last.map(String.init) ?? error.message
           refused[keyword, default: 0] += 1

@@ -34,13 +34,16 @@ struct GrammarTests {
         #"{"type":"array","prefixItems":[{"const":1},{"type":"string"}],"items":{"type":"null"}}"#,
         ["[]", "[1]", #"[1,"a"]"#, #"[1,"a",null,null]"#], ["[2]", #"["a"]"#, #"[1,"a",1]"#]
       ),
-      (#"{"enum":["red","green",3,null,{"a":[1]}]}"#, ["\"red\"", "3", "null", #"{"a":[1]}"#], ["\"blue\"", "\"re\""]),
+      (
+        #"{"enum":["red","green",3,null,{"a":[1]}]}"#, ["\"red\"", "3", "null", #"{"a":[1]}"#], ["\"blue\"", "\"re\""]
+      ),
       (
         #"{"type":"string","minLength":2,"maxLength":3}"#, ["\"ab\"", "\"äöü\"", #""\u00e4\n""#, #""\ud83d\ude00x""#],
         ["\"a\"", "\"abcd\"", #""\ud83dxx""#, #""\ude00xx""#, "\"a\nb\""]
       ),
       (
-        #"{"type":"string","pattern":"^[A-Z]{2}-\\d+$"}"#, ["\"AB-1\"", "\"ZZ-123\""], ["\"A-1\"", "\"AB-\"", "\"AB-1x\""]
+        #"{"type":"string","pattern":"^[A-Z]{2}-\\d+$"}"#, ["\"AB-1\"", "\"ZZ-123\""],
+        ["\"A-1\"", "\"AB-\"", "\"AB-1x\""]
       ),
       (#"{"type":"string","pattern":"b"}"#, ["\"abc\"", "\"b\"", #""\"b""#, "\"ü b\""], ["\"ac\"", "\"\""]),
       (
@@ -49,15 +52,20 @@ struct GrammarTests {
       ),
       (#"{"type":"integer","exclusiveMinimum":9}"#, ["10", "99", "100", "1234567"], ["9", "0", "-10"]),
       (
-        #"{"type":"number","minimum":0,"maximum":1}"#, ["0", "1", "0.5", "0.999", "1.0", "0.0"], ["1.01", "-0.1", "2", "10"]
+        #"{"type":"number","minimum":0,"maximum":1}"#, ["0", "1", "0.5", "0.999", "1.0", "0.0"],
+        ["1.01", "-0.1", "2", "10"]
       ),
       (
-        #"{"type":"number","exclusiveMinimum":-1.25,"exclusiveMaximum":2.5}"#, ["-1.24", "-1.2", "-0.5", "0", "2.49", "2"],
+        #"{"type":"number","exclusiveMinimum":-1.25,"exclusiveMaximum":2.5}"#,
+        ["-1.24", "-1.2", "-0.5", "0", "2.49", "2"],
         ["-1.25", "-1.250", "-1.3", "2.5", "2.50", "2.51", "3"]
       ),
       (#"{"type":"integer","multipleOf":7,"minimum":0,"maximum":50}"#, ["0", "7", "49"], ["1", "50", "56"]),
       (#"{"type":"number","multipleOf":0.01}"#, ["1", "1.5", "1.55"], ["1.555"]),
-      (#"{"type":"string","format":"date"}"#, ["\"2024-02-29\"", "\"2026-11-22\""], ["\"2023-02-29\"", "\"2023-13-01\""]),
+      (
+        #"{"type":"string","format":"date"}"#, ["\"2024-02-29\"", "\"2026-11-22\""],
+        ["\"2023-02-29\"", "\"2023-13-01\""]
+      ),
       (#"{"type":"string","format":"date-time"}"#, ["\"2024-02-29T10:00:00Z\""], ["\"2024-02-29 10:00:00Z\"", "\"\""]),
       (#"{"type":"string","format":"uuid"}"#, ["\"123e4567-e89b-12d3-a456-426614174000\""], ["\"123e4567\""]),
       (#"{"type":["string","null"]}"#, ["null", "\"x\""], ["1"]),
@@ -105,7 +113,8 @@ struct GrammarTests {
       let isInteger = Bool.random(using: &generator)
       func bound() -> String {
         let whole = Int.random(in: -1_200...1_200, using: &generator)
-        return isInteger || Bool.random(using: &generator) ? "\(whole)" : "\(whole).\(Int.random(in: 0...99, using: &generator))"
+        return isInteger || Bool.random(using: &generator)
+          ? "\(whole)" : "\(whole).\(Int.random(in: 0...99, using: &generator))"
       }
       let low = bound()
       let high = bound()
@@ -139,7 +148,8 @@ struct GrammarTests {
   @Test(
     "impossible schemas are refused",
     arguments: [
-      "false", #"{"type":"object","properties":{"a":false},"required":["a"]}"#, #"{"type":"integer","minimum":5,"maximum":4}"#,
+      "false", #"{"type":"object","properties":{"a":false},"required":["a"]}"#,
+      #"{"type":"integer","minimum":5,"maximum":4}"#,
       ##"{"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]}"##, #"{"enum":[]}"#,
       #"{"type":"string","pattern":"^a$","minLength":2}"#, #"{"allOf":[{"type":"string"},{"type":"integer"}]}"#,
     ])

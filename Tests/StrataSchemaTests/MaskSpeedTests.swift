@@ -64,15 +64,20 @@ struct MaskSpeedTests {
         #"{"answer": ""# + String(repeating: text, count: 4) + #"", "citations": [{"passage": 3, "quote": ""# + text
           + #""}, {"passage": 12, "quote": ""# + text + text + #""}], "answerable": true}"#
       ),
-      ("short strings", #"{"type":"array","items":{"type":"string","maxLength":60}}"#, #"["The quick brown fox jumps over the lazy dog, twice a day.", "One", "Two"]"#),
+      (
+        "short strings", #"{"type":"array","items":{"type":"string","maxLength":60}}"#,
+        #"["The quick brown fox jumps over the lazy dog, twice a day.", "One", "Two"]"#
+      ),
       ("any JSON", "true", #"{"a": [1, 2.5, {"b": "text with \u00e9"}], "c": null, "d": "quick brown"}"#),
       (
-        "pattern", #"{"type":"object","properties":{"id":{"type":"string","pattern":"^[A-Z]{2,4}-[0-9]{3,6}( [a-z]+)*$"}}}"#,
+        "pattern",
+        #"{"type":"object","properties":{"id":{"type":"string","pattern":"^[A-Z]{2,4}-[0-9]{3,6}( [a-z]+)*$"}}}"#,
         #"{"id":"ABC-12345 some words here"}"#
       ),
       (
         "400 sentences",
-        #"{"type":"object","properties":{"quote":{"enum":"# + JSON.array(sentences).text() + #"}},"required":["quote"]}"#,
+        #"{"type":"object","properties":{"quote":{"enum":"# + JSON.array(sentences).text()
+          + #"}},"required":["quote"]}"#,
         #"{"quote": "# + sentences[217].text() + "}"
       ),
     ]

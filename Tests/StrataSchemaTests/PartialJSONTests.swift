@@ -55,7 +55,8 @@ struct PartialJSONTests {
     #expect(partial.string(at: ["items", "1", "quote"])?.isComplete == true)
   }
 
-  @Test("malformed text stops the parser and keeps the value", arguments: ["{]", "[1 2]", "{\"a\" 1}", "x", "[1}", "{}{"])
+  @Test(
+    "malformed text stops the parser and keeps the value", arguments: ["{]", "[1 2]", "{\"a\" 1}", "x", "[1}", "{}{"])
   func malformed(text: String) {
     var partial = PartialJSON()
     partial.push(text)

@@ -22,7 +22,8 @@ extension KernelFamilyTests {
         for position in 0..<limit {
           var sum = 0.0
           for d in 0..<dim {
-            sum += Double(q[(row * heads + head) * dim + d])
+            sum +=
+              Double(q[(row * heads + head) * dim + d])
               * Double(sequence.keys[(position * kvHeads + kvHead) * dim + d])
           }
           scores.append(sum / Double(dim).squareRoot())
@@ -47,12 +48,14 @@ extension KernelFamilyTests {
     let chunks: [Int]
   }
 
-  @Test("Causal attention in chunks and token by token", arguments: [
-    Shape(heads: 9, kvHeads: 3, dim: 64, chunks: [5, 1, 40, 1]),
-    Shape(heads: 14, kvHeads: 2, dim: 64, chunks: [300, 1]),
-    Shape(heads: 2, kvHeads: 2, dim: 20, chunks: [17, 1, 1]),
-    Shape(heads: 26, kvHeads: 2, dim: 96, chunks: [19, 2]),
-  ])
+  @Test(
+    "Causal attention in chunks and token by token",
+    arguments: [
+      Shape(heads: 9, kvHeads: 3, dim: 64, chunks: [5, 1, 40, 1]),
+      Shape(heads: 14, kvHeads: 2, dim: 64, chunks: [300, 1]),
+      Shape(heads: 2, kvHeads: 2, dim: 20, chunks: [17, 1, 1]),
+      Shape(heads: 26, kvHeads: 2, dim: 96, chunks: [19, 2]),
+    ])
   func causal(_ shape: Shape) throws {
     let pool = strata_pool_create(2)
     defer { strata_pool_destroy(pool) }
@@ -108,7 +111,8 @@ extension KernelFamilyTests {
     for layer in 0..<3 {
       let outputs = [source, copy].map { cache in
         var out = [Float](repeating: 0, count: 4 * 32)
-        strata_attention(nil, &out, 128, q, 128, 4, 0.2, Int32(layer), [strata_span(kv: cache, position: 36, count: 1)], 1)
+        strata_attention(
+          nil, &out, 128, q, 128, 4, 0.2, Int32(layer), [strata_span(kv: cache, position: 36, count: 1)], 1)
         return out
       }
       #expect(outputs[0] == outputs[1])
@@ -152,10 +156,12 @@ extension KernelFamilyTests {
           var seen = [Int](repeating: 0, count: 1000)
           for _ in 0..<50 {
             seen.withUnsafeMutableBytes { bytes in
-              strata_parallel_for(shared, 1000, 7, { context, first, last in
-                let counts = context?.assumingMemoryBound(to: Int.self)
-                for index in Int(first)..<Int(last) { counts?[index] += 1 }
-              }, bytes.baseAddress)
+              strata_parallel_for(
+                shared, 1000, 7,
+                { context, first, last in
+                  let counts = context?.assumingMemoryBound(to: Int.self)
+                  for index in Int(first)..<Int(last) { counts?[index] += 1 }
+                }, bytes.baseAddress)
             }
           }
           return seen

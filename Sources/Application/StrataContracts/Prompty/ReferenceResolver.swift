@@ -7,11 +7,6 @@ struct ReferenceResolver {
   let lines: [String: Int]
   private static let fileByteLimit = 1 << 20
 
-  init(environment: PromptyDocument.Environment, lines: [String: Int]) {
-    self.environment = environment
-    self.lines = lines
-  }
-
   func resolve(_ value: JSON, pointer: String) throws(ContractError) -> JSON {
     switch value {
     case .string(let text): return try resolve(text, pointer)

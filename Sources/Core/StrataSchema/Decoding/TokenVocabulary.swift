@@ -36,7 +36,8 @@ public final class TokenVocabulary: Sendable {
     }
     trie = TokenTrie(tokens: tokens, usable: usable)
     strings = StringWalks(trie, vocabularySize: tokens.count)
-    nameWalk = trie.walk(NameAutomaton(excluded: nil), from: NameAutomaton.free, vocabularySize: tokens.count) { _ in 0 }
+    nameWalk = trie.walk(NameAutomaton(excluded: nil), from: NameAutomaton.free, vocabularySize: tokens.count) { _ in 0
+    }
   }
 
   /// What a state inside a string, already clamped, says about all tokens.

@@ -231,7 +231,9 @@ struct LenientParser {
       return true
     }
     let rest = bytes[next...].prefix(24)
-    if ["true", "false", "null", "True", "False", "None"].contains(where: { rest.starts(with: $0.utf8) }) { return true }
+    if ["true", "false", "null", "True", "False", "None"].contains(where: { rest.starts(with: $0.utf8) }) {
+      return true
+    }
     // A bare name before a colon.
     let name = rest.prefix { (0x61...0x7A).contains($0 | 0x20) || $0 == 0x5F || (0x30...0x39).contains($0) }
     return !name.isEmpty && bytes[name.endIndex...].first == UInt8(ascii: ":")

@@ -14,12 +14,12 @@ public struct JSONSchema: Sendable {
   /// Which dialect a schema without `$schema` has, and whether `format` is enforced.
   public struct Options: Sendable, Hashable {
     /// The dialect of schemas that name none.
-    public enum Draft: Sendable, Hashable { case draft7, draft2020_12 }
+    public enum Draft: Sendable, Hashable { case draft7, draft2020v12 }
     public var defaultDraft: Draft
     /// By default `format` is an annotation, as the specification has it.
     public var assertsFormats: Bool
 
-    public init(defaultDraft: Draft = .draft2020_12, assertsFormats: Bool = false) {
+    public init(defaultDraft: Draft = .draft2020v12, assertsFormats: Bool = false) {
       self.defaultDraft = defaultDraft
       self.assertsFormats = assertsFormats
     }

@@ -3,11 +3,22 @@
 import StrataCore
 
 enum StringFormat: String, Sendable {
-  case date, time, dateTime = "date-time", duration
-  case email, idnEmail = "idn-email", hostname, idnHostname = "idn-hostname"
+  case date, time
+  case dateTime = "date-time"
+  case duration
+  case email
+  case idnEmail = "idn-email"
+  case hostname
+  case idnHostname = "idn-hostname"
   case ipv4, ipv6, uuid
-  case uri, uriReference = "uri-reference", iri, iriReference = "iri-reference", uriTemplate = "uri-template"
-  case jsonPointer = "json-pointer", relativeJSONPointer = "relative-json-pointer", regex
+  case uri
+  case uriReference = "uri-reference"
+  case iri
+  case iriReference = "iri-reference"
+  case uriTemplate = "uri-template"
+  case jsonPointer = "json-pointer"
+  case relativeJSONPointer = "relative-json-pointer"
+  case regex
 
   func accepts(_ text: String) -> Bool {
     let bytes = Array(text.utf8)
