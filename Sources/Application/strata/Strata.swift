@@ -12,7 +12,7 @@ struct Strata: AsyncParsableCommand {
     discussion: """
       Start here:
         strata up Examples/handbook        fetch models, ingest, serve the page
-        strata ask "How many days of leave do I have?" --as mara
+        strata ask "How many days of holiday do I have?" --as sofia
       """,
     version: version,
     subcommands: [

@@ -91,7 +91,7 @@ final class LocalAssistant: AppService {
   func upload(_ name: String, content: UploadContent, as principal: Principal) async throws -> AppDocument {
     let path = Ingestor.uploadPrefix + name
     if let current = try await collection.store.document(path, version: nil, in: collection.name),
-      !principal.mayRead(current.readers)
+      current.readers != [Self.owner(principal)]
     {
       throw CommandError(
         CommandError.nameTaken, "There is a document of that name already.", remedy: "Rename the file and try again.")
@@ -108,13 +108,17 @@ final class LocalAssistant: AppService {
         CommandError.fileUnreadable, "The upload could not be stored: \(String(cString: strerror(errno))).",
         remedy: "Check the space and the permissions of \(folder.path).")
     }
-    let reader: Reader = principal == .anonymous ? .everyone : .user(principal.user)
     do {
-      return AppDocument(try await collection.ingestor.add(path, in: uploads.path, readers: [reader]))
+      return AppDocument(try await collection.ingestor.add(path, in: uploads.path, readers: [Self.owner(principal)]))
     } catch {
       try? FileManager.default.removeItem(at: target)
       throw error
     }
+  }
+
+  /// Who reads an upload: whoever made it; what nobody in particular uploads is for everyone.
+  private static func owner(_ principal: Principal) -> Reader {
+    principal == .anonymous ? .everyone : .user(principal.user)
   }
 
   private static func write(_ content: UploadContent, to url: URL) async throws {
@@ -136,10 +140,14 @@ final class LocalAssistant: AppService {
     guard let record = try await collection.store.document(path, version: nil, in: collection.name),
       principal.mayRead(record.readers)
     else { return false }
-    try await collection.ingestor.remove(path)
-    if path.hasPrefix(Ingestor.uploadPrefix) {
-      try? FileManager.default.removeItem(at: uploads.appendingPathComponent(path))
+    // Reading is no right to delete: only what this principal handed in is theirs.
+    guard path.hasPrefix(Ingestor.uploadPrefix), record.readers == [Self.owner(principal)] else {
+      throw CommandError(
+        CommandError.notYours, "Only the one who uploaded \(path) can delete it.",
+        remedy: "Documents of the ingested folder are deleted there.")
     }
+    try await collection.ingestor.remove(path)
+    try? FileManager.default.removeItem(at: uploads.appendingPathComponent(path))
     return true
   }
 
