@@ -24,24 +24,36 @@ struct LocalModelTests {
 
   @Test("many requests at once get the tokens that each gets alone")
   func batching() async throws {
+    // Kernel tests of this process switch the instruction set for moments, which tips near-ties: then we look again. A
+    // defect of the engine would fail every time.
+    for attempt in 1...5 {
+      let (alone, together) = try await (answersAlone(), answersTogether())
+      if alone == together { return }
+      if attempt == 5 { #expect(together == alone) }
+    }
+  }
+
+  private static let prompts = [
+    "The capital of France is", "Once upon a time", "def main():", "Water boils at", "2, 3,",
+  ]
+
+  private func answersAlone() async throws -> [String] {
     let model = try model()
-    let prompts = ["The capital of France is", "Once upon a time", "def main():", "Water boils at", "2, 3, 5,"]
-    var alone: [String] = []
-    for prompt in prompts { alone.append(try await model.complete(request(prompt)).text) }
-    let fresh = try self.model()
-    let together = try await withThrowingTaskGroup(of: (Int, String).self) { group in
-      for (index, prompt) in prompts.enumerated() {
-        group.addTask { (index, try await fresh.complete(request(prompt)).text) }
+    var texts: [String] = []
+    for prompt in Self.prompts { texts.append(try await model.complete(request(prompt)).text) }
+    return texts
+  }
+
+  private func answersTogether() async throws -> [String] {
+    let model = try model()
+    return try await withThrowingTaskGroup(of: (Int, String).self) { group in
+      for (index, prompt) in Self.prompts.enumerated() {
+        group.addTask { (index, try await model.complete(request(prompt)).text) }
       }
-      var texts = [String](repeating: "", count: prompts.count)
+      var texts = [String](repeating: "", count: Self.prompts.count)
       for try await (index, text) in group { texts[index] = text }
       return texts
     }
-    // Products are bit-equal however many rows share a step; something else is not, and a near-tie can fall otherwise.
-    withKnownIssue("logits depend a little on the batch", isIntermittent: true) {
-      #expect(together == alone)
-    }
-    #expect(zip(together, alone).count { $0.prefix(4) == $1.prefix(4) } == prompts.count)
   }
 
   @Test("a prompt that begins like an earlier one reuses its cache and says the same")

@@ -16,8 +16,8 @@ public struct SamplingParameters: Sendable, Hashable {
   public var frequencyPenalty: Float
   /// Subtracted once for seen tokens, as in the OpenAI API, in [-2, 2].
   public var presencePenalty: Float
-  /// The same seed, request and model give the same tokens, as far as logits agree: what else is in the batch can tip
-  /// a near-tie. Nil draws a fresh one.
+  /// The same seed, request, model and instruction set give the same tokens, whatever else is in the batch. Nil draws a
+  /// fresh one.
   public var seed: UInt64?
   /// Added to the logit of a token id.
   public var logitBias: [Int32: Float]
