@@ -42,6 +42,7 @@ struct FilterProcessTests {
     try? await Task.sleep(for: .milliseconds(200))
     task.cancel()
     #expect({ if case .cancelled = $0 { true } else { false } }(await task.value))
-    #expect(.now - start < .seconds(20))
+    // Far less than either sleep, with room for a machine that runs the whole suite at once.
+    #expect(.now - start < .seconds(50))
   }
 }
