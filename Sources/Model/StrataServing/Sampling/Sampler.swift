@@ -78,7 +78,8 @@ package struct Sampler: Sendable {
 
   private mutating func choose(_ logits: UnsafeBufferPointer<Float>, allowed: UnsafeBufferPointer<UInt64>?) -> Int32? {
     if parameters.temperature <= 0 { return Self.largest(1, of: logits, allowed: allowed).first?.id }
-    let limit = parameters.topK > 0 ? parameters.topK : Self.candidateLimit(for: parameters)
+    // Without top-k every token stays a candidate.
+    let limit = parameters.topK > 0 ? parameters.topK : Int.max
     var candidates = Self.largest(limit, of: logits, allowed: allowed)
     guard let best = candidates.first else { return nil }
     let inverse = 1 / parameters.temperature
@@ -108,9 +109,6 @@ package struct Sampler: Sendable {
     }
     return candidates.last?.id
   }
-
-  /// Without top-k every token stays a candidate.
-  private static func candidateLimit(for parameters: SamplingParameters) -> Int { .max }
 
   /// The `limit` largest allowed logits, largest first, ties by lower id.
   static func largest(_ limit: Int, of logits: UnsafeBufferPointer<Float>, allowed: UnsafeBufferPointer<UInt64>?)
