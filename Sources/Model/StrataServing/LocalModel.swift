@@ -166,6 +166,7 @@ public final class LocalModel: LanguageModel {
         for event in output.push(token, wantsLogprobs: request.topLogprobs != nil) { emit(event) }
         if output.isStopped {
           // Leaving the loop cancels the sequence in the engine.
+          if let stop = output.stopString { emit(.stopString(stop)) }
           let usage = Usage(promptTokens: engineRequest.tokens.count, completionTokens: completionTokens)
           let timings = GenerationTimings(decode: start.duration(to: .now))
           emit(.finished(.stop, usage, timings))

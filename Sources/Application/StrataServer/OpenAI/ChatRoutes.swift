@@ -156,6 +156,7 @@ struct ChatChunks {
       var object: JSONObject = ["index": .int(position)]
       for (key, value) in ChatFormat.toolCall(call) { object[key] = value }
       return [chunk(index, ["tool_calls": [.object(object)]])]
+    case .stopString: return []
     case .finished(let reason, _, _):
       return [
         chunk(index, [:], reason: .string(ChatFormat.reason(reason, hasCalls: callCounts[index] != nil)))

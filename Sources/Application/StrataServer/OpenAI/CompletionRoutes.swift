@@ -148,7 +148,7 @@ struct CompletionFormat: Sendable {
   mutating func encode(_ index: Int, _ event: GenerationEvent) -> [JSON] {
     switch event {
     case .text(let piece, let logprobs): [chunk(choice(index, piece, logprobs: logprobs, reason: .null))]
-    case .toolCall: []
+    case .toolCall, .stopString: []
     case .finished(let reason, _, _):
       [chunk(choice(index, "", logprobs: [], reason: .string(reason.rawValue)))]
     }

@@ -136,6 +136,7 @@ final class GenerationSession: Sendable {
         results[index].text += piece
         results[index].logprobs += logprobs
       case .toolCall(let call): results[index].toolCalls.append(call)
+      case .stopString(let stop): results[index].stopString = stop
       case .finished(let reason, let usage, let timings):
         results[index].finishReason = reason
         results[index].usage = usage

@@ -52,7 +52,7 @@ struct Generate: AsyncParsableCommand {
         case .text(let piece, _):
           written += piece
           if !common.json { Terminal.out(piece, terminator: "") }
-        case .toolCall: break
+        case .toolCall, .stopString: break
         case .finished(let finish, let used, _): (reason, usage) = (finish, used)
         }
       }

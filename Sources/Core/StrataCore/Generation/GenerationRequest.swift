@@ -82,11 +82,18 @@ public struct GenerationRequest: Sendable, Hashable {
   public var adapter: String?
   /// Who pays for the tokens, for fairness and quotas.
   public var tenant: String
+  /// Whether one answer may hold several tool calls.
+  public var parallelToolCalls: Bool
+  /// Lower numbers run first, as in vLLM.
+  public var priority: Int
+  /// When nobody needs the answer any more: what has not ended by then fails.
+  public var deadline: ContinuousClock.Instant?
 
   public init(
     _ input: Input, tools: [ToolDefinition] = [], toolChoice: ToolChoice = .auto, output: OutputConstraint = .text,
     sampling: SamplingParameters = SamplingParameters(), maxTokens: Int? = nil, stop: [String] = [],
-    topLogprobs: Int? = nil, adapter: String? = nil, tenant: String = "default"
+    topLogprobs: Int? = nil, adapter: String? = nil, tenant: String = "default",
+    parallelToolCalls: Bool = true, priority: Int = 0, deadline: ContinuousClock.Instant? = nil
   ) {
     self.input = input
     self.tools = tools
@@ -98,6 +105,9 @@ public struct GenerationRequest: Sendable, Hashable {
     self.topLogprobs = topLogprobs
     self.adapter = adapter
     self.tenant = tenant
+    self.parallelToolCalls = parallelToolCalls
+    self.priority = priority
+    self.deadline = deadline
   }
 }
 
@@ -174,6 +184,8 @@ public enum GenerationEvent: Sendable, Hashable {
   /// More text, always whole Unicode scalars; `logprobs` covers the tokens of this piece if they were asked for.
   case text(String, logprobs: [TokenLogprob])
   case toolCall(ToolCall)
+  /// The stop string that ended the text; `finished` follows with reason `stop`.
+  case stopString(String)
   /// The last event.
   case finished(FinishReason, Usage, GenerationTimings)
 }

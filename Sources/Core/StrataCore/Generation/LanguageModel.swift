@@ -35,10 +35,12 @@ public struct GenerationResult: Sendable, Hashable {
   public var usage: Usage
   public var logprobs: [TokenLogprob]
   public var timings: GenerationTimings
+  /// The stop string that ended the text, if one did.
+  public var stopString: String?
 
   public init(
     text: String, toolCalls: [ToolCall] = [], finishReason: FinishReason = .stop, usage: Usage = Usage(),
-    logprobs: [TokenLogprob] = [], timings: GenerationTimings = GenerationTimings()
+    logprobs: [TokenLogprob] = [], timings: GenerationTimings = GenerationTimings(), stopString: String? = nil
   ) {
     self.text = text
     self.toolCalls = toolCalls
@@ -46,6 +48,7 @@ public struct GenerationResult: Sendable, Hashable {
     self.usage = usage
     self.logprobs = logprobs
     self.timings = timings
+    self.stopString = stopString
   }
 }
 
@@ -59,6 +62,7 @@ extension LanguageModel {
         result.text += piece
         result.logprobs += logprobs
       case .toolCall(let call): result.toolCalls.append(call)
+      case .stopString(let stop): result.stopString = stop
       case .finished(let reason, let usage, let timings):
         result.finishReason = reason
         result.usage = usage
@@ -81,7 +85,12 @@ public protocol Embedder: Sendable {
   func countTokens(_ text: String) -> Int
 }
 
-/// Scores how well each passage answers a query; higher is better, scores compare only within one call.
+/// Scores how well each document answers a query; higher is better, scores compare only within one call.
 public protocol Reranker: Sendable {
-  func rerank(query: String, passages: [String]) async throws -> [Float]
+  /// Names the model and its weights.
+  var id: String { get }
+  /// One score for each of `documents`, in their order.
+  func rerank(query: String, documents: [String]) async throws -> [Float]
+  /// Tokens of `text`, without the special ones that the model adds.
+  func countTokens(_ text: String) -> Int
 }

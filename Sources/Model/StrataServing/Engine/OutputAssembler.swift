@@ -14,6 +14,8 @@ struct OutputAssembler {
   private var held = ""
   private var isInCall = false
   private var pendingLogprobs: [TokenLogprob] = []
+  /// The stop string that ended the text.
+  var stopString: String? { stops.found }
   private(set) var isStopped = false
 
   init(tokenizer: any Tokenizer, stop: [String], tools: [ToolDefinition], holdsAll: Bool) {

@@ -4,6 +4,8 @@
 package struct StopMatcher: Sendable {
   private let stops: [[UInt8]]
   private var held: [UInt8] = []
+  /// The stop string that was met.
+  package private(set) var found: String?
 
   package init(_ stops: [String]) {
     self.stops = stops.filter { !$0.isEmpty }.map { Array($0.utf8) }
@@ -17,7 +19,9 @@ package struct StopMatcher: Sendable {
     held.append(contentsOf: piece.utf8)
     var first: Int?
     for stop in stops {
-      if let place = Self.find(stop, in: held), place < first ?? .max { first = place }
+      guard let place = Self.find(stop, in: held), place < first ?? .max else { continue }
+      first = place
+      found = String(decoding: stop, as: UTF8.self)
     }
     if let first {
       let text = String(decoding: held[..<first], as: UTF8.self)

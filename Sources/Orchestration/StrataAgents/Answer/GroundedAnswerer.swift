@@ -63,7 +63,7 @@ public struct GroundedAnswerer: Sendable {
 
     generation: for try await event in model.generate(request) {
       switch event {
-      case .toolCall: continue
+      case .toolCall, .stopString: continue
       case .finished(_, let spent, _): usage = spent
       case .text(let piece, _):
         usage.completionTokens += 1
