@@ -34,9 +34,10 @@ struct Wiring: Sendable {
   }
 
   /// The embedder that documents and queries share.
-  func embedder(pool: ComputePool) throws -> MiniLMEmbedder {
+  func embedder(pool: ComputePool, precision: EncoderPrecision = .int8) throws -> MiniLMEmbedder {
     let name = catalog.defaultEncoder
-    return try MiniLMEmbedder(folder: modelStore.encoderFolder(name).path, id: name, pool: pool)
+    return try MiniLMEmbedder(
+      folder: modelStore.encoderFolder(name).path, id: name, pool: pool, precision: precision)
   }
 
   func model(_ name: String?, pool: ComputePool) throws -> LocalModel {

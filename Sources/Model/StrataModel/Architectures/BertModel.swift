@@ -19,7 +19,7 @@ public final class BertModel: Sendable {
   /// Loads the weights from an opened safetensors file in the layout of Hugging Face's BertModel.
   /// - Throws: ``ModelError``: `tensor_missing`, `tensor_shape`, `unsupported_tensor_type` or `out_of_memory`.
   public init(
-    safetensors file: SafetensorsFile, configuration: BertConfiguration, precision: EncoderPrecision = .float32,
+    safetensors file: SafetensorsFile, configuration: BertConfiguration, precision: EncoderPrecision = .int8,
     pool: ComputePool
   ) throws(ModelError) {
     try SystemMemory.require(2 * file.storage.bytes.count, for: "The encoder")

@@ -6,8 +6,8 @@ import StrataCore
 public enum EncoderPrecision: String, Sendable, Hashable, CaseIterable {
   /// 32-bit floats, as in the file.
   case float32
-  /// 8-bit integers with a scale per 32 values, and 8-bit activations: several times faster; vectors keep a cosine of
-  /// 0.999 and more with those of `float32`.
+  /// 8-bit integers with a scale per 32 values, and 8-bit activations: the default, about twice as fast in a quarter of
+  /// the memory; the vectors of paragraphs keep a cosine of 0.999 and more with those of `float32`, of single words 0.997.
   case int8
 }
 

@@ -20,6 +20,18 @@ public final class ComputePool: @unchecked Sendable {
   }
 
   deinit { strata_pool_destroy(handle) }
+
+  /// Calls `body` with each of 0..<count, on all threads, in no order; returns when all calls have.
+  func forEach(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    withUnsafePointer(to: body) { pointer in
+      strata_parallel_for(
+        handle, Int64(count), 1,
+        { context, first, last in
+          guard let body = context?.assumingMemoryBound(to: (@Sendable (Int) -> Void).self).pointee else { return }
+          for index in first..<last { body(Int(index)) }
+        }, UnsafeMutableRawPointer(mutating: pointer))
+    }
+  }
 }
 
 /// A weight matrix [rows, columns] (outputs × inputs), repacked for the kernels.
