@@ -46,11 +46,12 @@ static strata_matrix *weights(strata_type type, int rows, int cols, strata_pool 
 }
 
 static float *x, *n, *q, *k, *v, *a, *g, *u, *norm_weight, *logits, *cosines, *sines;
-static int32_t positions[4096];
+static int32_t positions[4096], pages[4096 / STRATA_KV_PAGE];
 
 static void forward(model *m, strata_pool *pool, strata_kv *kv, int at, int count) {
   int d = m->width / m->heads, kvw = d * m->kv_heads;
-  strata_span span = {kv, at, count};
+  strata_span span = {kv, pages, at, count};
+  strata_attention_options options = {.scale = 1 / sqrtf((float)d)};
   for (int i = 0; i < count; i++) positions[i] = at + i;
   for (int i = 0; i < count * m->width; i++) x[i] = (float)(i % 17 - 8) * 0.1f;
   mark = now();
@@ -61,8 +62,8 @@ static void forward(model *m, strata_pool *pool, strata_kv *kv, int at, int coun
     strata_matmul_many(pool, n, m->width, count, qkv, 3); lap(QKV);
     strata_rope(pool, q, m->width, count, m->heads, d, d, cosines, sines, positions, m->style);
     strata_rope(pool, k, kvw, count, m->kv_heads, d, d, cosines, sines, positions, m->style); lap(ROPE);
-    strata_kv_store_spans(pool, &span, 1, l, k, kvw, v, kvw); lap(STORE);
-    strata_attention(pool, a, m->width, q, m->width, m->heads, 1 / sqrtf((float)d), l, &span, 1); lap(ATTEND);
+    strata_kv_store(pool, &span, 1, l, k, kvw, v, kvw); lap(STORE);
+    strata_attention(pool, a, m->width, q, m->width, m->heads, l, &span, 1, &options); lap(ATTEND);
     strata_matmul_job o = {w->o, x, m->width, NULL, true};
     strata_matmul_many(pool, a, m->width, count, &o, 1); lap(O);
     strata_rms_norm(pool, n, m->width, x, m->width, count, m->width, norm_weight, 1e-5f); lap(NORM);
@@ -97,7 +98,8 @@ static void run(model *m, strata_pool *pool, const char *name, int (*build)(mode
   logits = calloc(m->vocabulary, 4), cosines = malloc(4096 * 32 * 4), sines = malloc(4096 * 32 * 4);
   for (int i = 0; i < m->width; i++) norm_weight[i] = 1;
   for (int i = 0; i < 4096 * 32; i++) cosines[i] = cosf((float)i), sines[i] = sinf((float)i);
-  strata_kv *kv = strata_kv_create(m->layers, m->kv_heads, m->width / m->heads, 4096);
+  strata_kv *kv = strata_kv_create(m->layers, m->kv_heads, m->width / m->heads, 4096 / STRATA_KV_PAGE, STRATA_KV_F16);
+  for (int i = 0; i < 4096 / STRATA_KV_PAGE; i++) pages[i] = i;
   int sizes[] = {512, 2048};
   for (int s = 0; s < 2; s++) {
     double best = 1e9;

@@ -103,5 +103,7 @@ void *strata_pool_scratch(strata_pool *pool, int32_t slot, size_t bytes);
 /// 64-byte aligned memory that is asked for in huge pages when large. Contents are zero.
 void *strata_memory_map(size_t bytes, bool huge);
 void strata_memory_unmap(void *memory, size_t bytes);
+/// Gives the whole system pages inside a range back; they read as zero from then on.
+void strata_memory_release(void *memory, size_t bytes);
 
 #endif

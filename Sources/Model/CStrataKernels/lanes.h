@@ -11,6 +11,7 @@
 typedef float v16 __attribute__((vector_size(64)));
 typedef int32_t v16i __attribute__((vector_size(64)));
 typedef uint16_t v16h __attribute__((vector_size(32)));
+typedef int8_t v16b __attribute__((vector_size(16)));
 
 #define STRATA_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
@@ -109,6 +110,18 @@ STRATA_INLINE void v_to_halves(uint16_t *p, v16 v) {
 #endif
 }
 
+STRATA_INLINE v16 v_from_bf16(const uint16_t *p) {
+  v16h bits;
+  memcpy(&bits, p, sizeof bits);
+  return (v16)(__builtin_convertvector(bits, v16i) << 16);
+}
+
+STRATA_INLINE v16 v_from_bytes(const int8_t *p) {
+  v16b bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return __builtin_convertvector(__builtin_convertvector(bytes, v16i), v16);
+}
+
 /// 2^x, relative error below 1e-7; 0 below -126 or so, saturating near 2^127. The polynomial is that of Cephes' exp2f
 /// (Moshier) over [-1/2, 1/2].
 STRATA_INLINE v16 v_exp2(v16 x) {
@@ -138,3 +151,6 @@ STRATA_INLINE v16 v_exp2(v16 x) {
 }
 
 STRATA_INLINE v16 v_exp(v16 x) { return v_exp2(x * v_set(1.44269504f)); }
+
+/// tanh(x), absolute error below 2e-7.
+STRATA_INLINE v16 v_tanh(v16 x) { return v_set(1) - v_set(2) / (v_exp2(x * v_set(2.88539008f)) + v_set(1)); }

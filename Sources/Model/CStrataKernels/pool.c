@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #if STRATA_X86
 #include <immintrin.h>
@@ -218,4 +219,10 @@ void *strata_memory_map(size_t bytes, bool huge) {
 
 void strata_memory_unmap(void *memory, size_t bytes) {
   if (memory) munmap(memory, bytes);
+}
+
+void strata_memory_release(void *memory, size_t bytes) {
+  uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)memory;
+  uintptr_t first = (start + size - 1) / size * size, last = (start + bytes) / size * size;
+  if (last > first) (void)madvise((void *)first, last - first, MADV_DONTNEED);
 }

@@ -196,45 +196,67 @@ strata_log_sum strata_softmax_sum(const float *x, int64_t count, float scale);
 
 // MARK: Attention
 
-/// Keys and values of one sequence in all layers. Memory is reserved for `capacity` positions and taken from the
-/// system as positions are stored. The layout is private.
+/// How keys and values are kept. Arithmetic is in floats whatever the type.
+typedef enum strata_kv_type {
+  STRATA_KV_F16 = 0,   // IEEE half: 2 bytes a value
+  STRATA_KV_BF16 = 1,  // bfloat16: 2 bytes a value
+  STRATA_KV_Q8 = 2,    // 8 bits, with a float scale per position, head, and keys or values
+} strata_kv_type;
+
+/// Positions of a page.
+enum { STRATA_KV_PAGE = 16 };
+
+/// Keys and values of many sequences in all layers, in pages of STRATA_KV_PAGE positions. Memory is reserved for
+/// `page_count` pages and taken from the system as they are written. Which sequence has which page is the caller's to
+/// know: sequences may share pages that none of them writes. The layout is private.
 typedef struct strata_kv strata_kv;
 
-/// - Returns: an empty cache, or NULL when a size is not positive or memory could not be had.
-strata_kv *STRATA_NULLABLE strata_kv_create(int32_t layers, int32_t kv_heads, int32_t head_dim, int32_t capacity);
+/// - Returns: an empty store, or NULL when a size is not positive, a head has more than 512 values, or memory could
+///   not be had.
+strata_kv *STRATA_NULLABLE strata_kv_create(
+    int32_t layers, int32_t kv_heads, int32_t head_dim, int32_t page_count, strata_kv_type type);
 void strata_kv_destroy(strata_kv *STRATA_NULLABLE kv);
-int32_t strata_kv_capacity(const strata_kv *kv);
-/// Bytes that one position takes in all layers.
-size_t strata_kv_bytes_per_position(const strata_kv *kv);
+int32_t strata_kv_page_count(const strata_kv *kv);
+/// Bytes that one page takes in all layers.
+size_t strata_kv_page_bytes(const strata_kv *kv);
 
-/// Stores keys and values [count, kv_heads * head_dim] (rotated already) of one layer at position...position+count-1.
-/// Positions beyond the capacity are dropped.
-void strata_kv_store(
-    strata_kv *kv, int32_t layer, int32_t position, int32_t count, const float *keys, int64_t k_stride,
-    const float *values, int64_t v_stride);
+/// Copies a page of all layers, within a store (copy on write) or from one to another of the same shape and type.
+/// - Returns: false, copying nothing, when shapes or types differ or there is no such page.
+bool strata_kv_copy_page(strata_kv *destination, int32_t to, const strata_kv *source, int32_t from);
 
-/// Copies positions 0..<count of all layers. Both caches have the same layers, heads and head size.
-/// - Returns: false, copying nothing, when shapes differ or a capacity is exceeded.
-bool strata_kv_copy_prefix(strata_kv *destination, const strata_kv *source, int32_t count);
+/// Gives the memory of pages first..<first + count back to the system until they are written again; nothing may read
+/// them before. Does nothing when there are no such pages. A call costs a microsecond or more.
+void strata_kv_release_pages(strata_kv *kv, int32_t first, int32_t count);
 
-/// Consecutive rows of a batch that belong to one sequence: its cache, and the position of the first row.
+/// Consecutive rows of a batch that belong to one sequence: its store, its pages, and the position of the first row.
+/// Page `pages[i]` holds positions 16 i ... 16 i + 15. Pages are valid numbers up to position + count - 1, except those
+/// that no row sees (`window`): they are not looked at. Rows of one batch write different positions.
 typedef struct strata_span {
   strata_kv *kv;
+  const int32_t *pages;
   int32_t position;
   int32_t count;
 } strata_span;
 
-/// Stores the keys and values [Σ count, kv_heads * head_dim] of a batch of spans in one layer.
-void strata_kv_store_spans(
+/// Stores the keys and values [Σ count, kv_heads * head_dim] (rotated already) of a batch of spans in one layer.
+void strata_kv_store(
     strata_pool *STRATA_NULLABLE pool, const strata_span *spans, int64_t span_count, int32_t layer, const float *keys,
     int64_t k_stride, const float *values, int64_t v_stride);
 
+typedef struct strata_attention_options {
+  float scale;     // of q · k
+  int32_t window;  // positions that a row sees, its own being the last; 0: all
+  float softcap;   // scores become softcap * tanh(score / softcap); 0: they stay
+} strata_attention_options;
+
 /// Causal attention with grouped heads: each row of q [Σ count, heads * head_dim] attends to positions 0...its own of
-/// its span's cache, where the span's keys and values have been stored already. `heads` is a multiple of the cache's.
-/// out has q's shape. A span may be a prompt's chunk or a single new token; one call serves a mixed batch.
+/// its span, or to the last `window` of those, where the span's keys and values have been stored already. `heads` is a
+/// multiple of each store's. out has q's shape. A span may be a prompt's chunk or a single new token; one call serves a
+/// mixed batch and may mix stores. Within a family of instructions, a row is the same to the bit however rows are
+/// batched and chunked, whatever pages hold its positions, and however many threads there are.
 void strata_attention(
     strata_pool *STRATA_NULLABLE pool, float *out, int64_t out_stride, const float *q, int64_t q_stride, int32_t heads,
-    float scale, int32_t layer, const strata_span *spans, int64_t span_count);
+    int32_t layer, const strata_span *spans, int64_t span_count, const strata_attention_options *options);
 
 /// Attention without a mask inside each of `count` sequences that follow each other in the rows of q, k and v
 /// [Σ lengths, heads * head_dim] (encoders).

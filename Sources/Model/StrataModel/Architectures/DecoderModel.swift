@@ -35,10 +35,21 @@ public final class DecoderModel: Sendable {
     try self.init(gguf: GGUFFile(path: path), pool: ComputePool(threads: threads))
   }
 
-  /// An empty cache for one sequence of at most `capacity` tokens.
+  /// Memory for the keys and values of many sequences: ``KVStore/positionsPerPage`` positions a page.
+  /// - Throws: ``ModelError`` `invalid_argument` without a page, or `out_of_memory`.
+  public func makeStore(pageCount: Int, type: KVType = .f16) throws(ModelError) -> KVStore {
+    try KVStore(configuration: configuration, pageCount: pageCount, type: type)
+  }
+
+  /// An empty cache for one sequence of at most `capacity` tokens, with a store of its own.
   /// - Throws: ``ModelError`` `context_overflow` when `capacity` exceeds the model's context, or `out_of_memory`.
-  public func makeCache(capacity: Int) throws(ModelError) -> KVCache {
-    try KVCache(configuration: configuration, capacity: capacity)
+  public func makeCache(capacity: Int, type: KVType = .f16) throws(ModelError) -> KVCache {
+    try KVCache(configuration: configuration, capacity: capacity, type: type)
+  }
+
+  /// An empty cache for one sequence, of pages of `store` that whoever schedules gives it.
+  package func makeCache(in store: KVStore) -> KVCache {
+    KVCache(store: store, limit: configuration.contextLength)
   }
 
   /// Rows that one step may have in all its slices together.
@@ -57,6 +68,10 @@ public final class DecoderModel: Sendable {
     for slice in batch { slice.cache.count += slice.tokens.count }
   }
 
+  private var keyValueShape: [Int] {
+    [configuration.layerCount, configuration.keyValueHeadCount, configuration.headDimension]
+  }
+
   private func check(_ batch: [BatchSlice]) throws(ModelError) {
     var caches = Set<ObjectIdentifier>()
     var rowCount = 0
@@ -72,6 +87,15 @@ public final class DecoderModel: Sendable {
           "\(slice.tokens.count) more tokens do not fit: \(slice.cache.count) of \(slice.cache.capacity) positions "
             + "are in use.",
           remedy: "Shorten the prompt, lower the number of tokens to generate or make a larger cache.")
+      }
+      let used = KVStore.pages(for: slice.cache.count + slice.tokens.count)
+      guard
+        slice.cache.pages.prefix(used).allSatisfy({ $0 >= 0 && $0 < slice.cache.store.pageCount }),
+        slice.cache.store.shape == keyValueShape
+      else {
+        throw ModelError(
+          ModelError.invalidArgument, "A cache has a page that its store has not, or a store of another model.",
+          remedy: "Give the caches pages of a store that this model made.")
       }
       if let token = slice.tokens.first(where: { $0 < 0 || $0 >= configuration.vocabularySize }) {
         throw ModelError(

@@ -10,6 +10,8 @@ struct DecoderWorkspace: ~Copyable {
   private var rowCapacity = 0
   private var spans: [strata_span] = []
   private var wantedSpans: [strata_span] = []
+  /// The pages of all slices, one slice after another; spans point into it.
+  private var pageTable = PageTable()
   private var positions: [Int32] = []
   private var wantedPositions: [Int32] = []
   /// Rows of the step that want logits.
@@ -64,19 +66,22 @@ struct DecoderWorkspace: ~Copyable {
     wantedPositions.removeAll(keepingCapacity: true)
     wantedRows.removeAll(keepingCapacity: true)
     wantedPerSlice.removeAll(keepingCapacity: true)
+    pageTable.reserve(batch.reduce(0) { $0 + $1.cache.pages.count })
     var highest = 0
     for slice in batch {
       let count = slice.tokens.count
       let start = slice.cache.count
       let wanted = slice.logits.rowCount(of: count)
       let firstRow = positions.count
-      spans.append(strata_span(kv: slice.cache.handle, position: Int32(start), count: Int32(count)))
+      let pages = pageTable.append(slice.cache.pages)
+      let store = slice.cache.store.handle
+      spans.append(strata_span(kv: store, pages: pages, position: Int32(start), count: Int32(count)))
       for offset in 0..<count { positions.append(Int32(start + offset)) }
       wantedPerSlice.append(wanted)
       if wanted > 0 {
         let first = count - wanted
         wantedSpans.append(
-          strata_span(kv: slice.cache.handle, position: Int32(start + first), count: Int32(wanted)))
+          strata_span(kv: store, pages: pages, position: Int32(start + first), count: Int32(wanted)))
         for offset in first..<count {
           wantedPositions.append(Int32(start + offset))
           wantedRows.append(firstRow + offset)
@@ -191,7 +196,7 @@ struct DecoderWorkspace: ~Copyable {
     let stride = Int64(configuration.keyLength)
     spans.withUnsafeBufferPointer { all in
       guard let first = all.baseAddress else { return }
-      strata_kv_store_spans(
+      strata_kv_store(
         pool, first, Int64(all.count), Int32(layer), keys.pointer, stride, values.pointer, stride)
     }
   }
@@ -200,12 +205,13 @@ struct DecoderWorkspace: ~Copyable {
     _ layer: DecoderLayer, index: Int, _ spans: [strata_span], m: Int, pool: OpaquePointer
   ) {
     let queryStride = Int64(configuration.queryLength)
-    let scale = 1 / Float(configuration.headDimension).squareRoot()
+    var options = strata_attention_options(
+      scale: 1 / Float(configuration.headDimension).squareRoot(), window: 0, softcap: 0)
     spans.withUnsafeBufferPointer { all in
       guard let first = all.baseAddress else { return }
       strata_attention(
-        pool, attended.pointer, queryStride, queries.pointer, queryStride, Int32(configuration.headCount), scale,
-        Int32(index), first, Int64(all.count))
+        pool, attended.pointer, queryStride, queries.pointer, queryStride, Int32(configuration.headCount),
+        Int32(index), first, Int64(all.count), &options)
     }
     accumulate(layer.output, layer.outputBias, from: attended, m: m, pool: pool)
     normalize(layer.feedForwardNorm, m: m, pool: pool)

@@ -1,0 +1,85 @@
+// Owns the memory of keys and values: pages that the sequences of one model take, share and give back. Who has which
+// page is not known here.
+import CStrataKernels
+import StrataCore
+
+/// How keys and values are kept. Attention computes in floats whatever the type.
+public enum KVType: String, Sendable, Hashable, CaseIterable {
+  /// IEEE half: 2 bytes a value.
+  case f16
+  /// bfloat16: 2 bytes a value, of larger range and a quarter of the precision of half.
+  case bf16
+  /// 8 bits a value and one scale per position, head, and keys or values: about half the memory of the others.
+  case q8
+
+  var kernelType: strata_kv_type {
+    switch self {
+    case .f16: STRATA_KV_F16
+    case .bf16: STRATA_KV_BF16
+    case .q8: STRATA_KV_Q8
+    }
+  }
+}
+
+/// Keys and values of many sequences in all layers of a model, in pages of ``positionsPerPage`` positions (Kwon et al.,
+/// "Efficient Memory Management for Large Language Model Serving with PagedAttention", 2023). Memory is reserved at
+/// once and taken from the system as pages are written.
+///
+/// The store is memory and nothing else: whoever schedules decides which pages a ``KVCache`` has, and that nobody
+/// writes a page that is shared.
+public final class KVStore: @unchecked Sendable {
+  // Unchecked: the handle never changes, and owners of different pages do not touch the same memory.
+  let handle: OpaquePointer
+  public let pageCount: Int
+  public let type: KVType
+  /// Bytes that one page takes in all layers.
+  public let bytesPerPage: Int
+  /// Layers, heads and head size, which caches of other models do not have in common.
+  let shape: [Int]
+
+  public static let positionsPerPage = Int(STRATA_KV_PAGE)
+
+  init(configuration: DecoderConfiguration, pageCount: Int, type: KVType) throws(ModelError) {
+    guard pageCount > 0, let count = Int32(exactly: pageCount) else {
+      throw ModelError(
+        ModelError.invalidArgument, "A store of \(pageCount) pages was asked for.",
+        remedy: "Ask for at least one page and fewer than two thousand million.")
+    }
+    shape = [configuration.layerCount, configuration.keyValueHeadCount, configuration.headDimension]
+    guard
+      let handle = strata_kv_create(
+        Int32(configuration.layerCount), Int32(configuration.keyValueHeadCount), Int32(configuration.headDimension),
+        count, type.kernelType)
+    else {
+      throw ModelError(
+        ModelError.outOfMemory,
+        "There is no memory for the keys and values of \(pageCount * Self.positionsPerPage) positions.",
+        remedy: "Lower the context length or the number of sequences.")
+    }
+    self.handle = handle
+    self.pageCount = pageCount
+    self.type = type
+    bytesPerPage = strata_kv_page_bytes(handle)
+  }
+
+  deinit { strata_kv_destroy(handle) }
+
+  /// Pages that hold `positions` positions.
+  public static func pages(for positions: Int) -> Int { (positions + positionsPerPage - 1) / positionsPerPage }
+
+  /// Copies a page of all layers, as a sequence does before it writes to one that it shares.
+  /// - Throws: ``ModelError`` `invalid_argument` when there is no such page, or `source` is a store of another shape
+  ///   or type.
+  package func copyPage(_ page: Int32, of source: KVStore? = nil, to target: Int32) throws(ModelError) {
+    guard strata_kv_copy_page(handle, target, (source ?? self).handle, page) else {
+      throw ModelError(
+        ModelError.invalidArgument, "Page \(page) cannot be copied to page \(target) of \(pageCount).",
+        remedy: "Copy between stores of one model and type, and only pages that they have.")
+    }
+  }
+
+  /// Gives the memory of pages that nobody reads any more back to the system; they may be written again.
+  package func release(_ pages: Range<Int32>) {
+    strata_kv_release_pages(handle, pages.lowerBound, Int32(pages.count))
+  }
+}
