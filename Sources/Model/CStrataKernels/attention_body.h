@@ -317,6 +317,7 @@ static void family_cache_rows(uint8_t *block, strata_kv_type type, int64_t lane,
 }
 
 #define STRATA_FAMILY_TABLE                                                                                        \
-  {family_rms_norm, family_layer_norm, family_rope, family_silu_mul, family_gelu, family_softmax_sum,              \
+  {family_rms_norm, family_rms_norm_add, family_layer_norm, family_rope, family_silu_mul, family_gelu_mul,         \
+   family_softcap, family_gelu, family_softmax_sum,                                                                \
    family_softmax, family_add, family_axpy, family_argmax, family_dot, family_l2, family_halves,                  \
    family_cache_rows, family_attend, family_fold}

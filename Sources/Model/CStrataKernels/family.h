@@ -39,9 +39,12 @@ static const strata_fold strata_fold_nothing = {-1e30f, 0};
 
 typedef struct strata_family {
   void (*rms_norm)(float *y, const float *x, int64_t n, const float *weight, float epsilon);
+  void (*rms_norm_add)(float *y, const float *x, int64_t n, const float *weight, float epsilon);
   void (*layer_norm)(float *y, const float *x, int64_t n, const float *weight, const float *bias, float epsilon);
   void (*rope)(float *x, int64_t half, const float *cosines, const float *sines, strata_rope_style style);
   void (*silu_mul)(float *y, const float *gate, const float *up, int64_t n);
+  void (*gelu_mul)(float *y, const float *gate, const float *up, int64_t n);
+  void (*softcap)(float *x, int64_t n, float cap);
   void (*gelu)(float *x, int64_t n);
   strata_log_sum (*softmax_sum)(const float *x, int64_t n, float scale);
   void (*softmax)(float *x, int64_t n, float scale);

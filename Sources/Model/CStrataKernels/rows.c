@@ -50,6 +50,22 @@ void strata_rms_norm(
   strata_rows_for(pool, m, n, strata_rms_rows, &job);
 }
 
+static void strata_rms_add_rows(void *context, int64_t first, int64_t last) {
+  const strata_norm_job *job = context;
+  const strata_family *family = strata_family_current();
+  for (int64_t row = first; row < last; row++) {
+    family->rms_norm_add(
+        job->y + row * job->y_stride, job->x + row * job->x_stride, job->n, job->weight, job->epsilon);
+  }
+}
+
+void strata_rms_norm_add(
+    strata_pool *pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m, int64_t n,
+    const float *weight, float epsilon) {
+  strata_norm_job job = {y, y_stride, x, x_stride, n, weight, NULL, epsilon};
+  strata_rows_for(pool, m, n, strata_rms_add_rows, &job);
+}
+
 static void strata_layer_norm_rows(void *context, int64_t first, int64_t last) {
   const strata_norm_job *job = context;
   const strata_family *family = strata_family_current();
@@ -98,20 +114,20 @@ void strata_rope(
 
 // MARK: Activations
 
-typedef struct strata_silu_job {
+typedef struct strata_gate_job {
   float *y;
   int64_t y_stride;
   const float *gate;
   int64_t gate_stride;
   const float *up;
   int64_t up_stride, n;
-} strata_silu_job;
+  void (*multiply)(float *y, const float *gate, const float *up, int64_t n);
+} strata_gate_job;
 
-static void strata_silu_rows(void *context, int64_t first, int64_t last) {
-  const strata_silu_job *job = context;
-  const strata_family *family = strata_family_current();
+static void strata_gate_rows(void *context, int64_t first, int64_t last) {
+  const strata_gate_job *job = context;
   for (int64_t row = first; row < last; row++) {
-    family->silu_mul(
+    job->multiply(
         job->y + row * job->y_stride, job->gate + row * job->gate_stride, job->up + row * job->up_stride, job->n);
   }
 }
@@ -119,8 +135,34 @@ static void strata_silu_rows(void *context, int64_t first, int64_t last) {
 void strata_silu_mul(
     strata_pool *pool, float *y, int64_t y_stride, const float *gate, int64_t gate_stride, const float *up,
     int64_t up_stride, int64_t m, int64_t n) {
-  strata_silu_job job = {y, y_stride, gate, gate_stride, up, up_stride, n};
-  strata_rows_for(pool, m, n, strata_silu_rows, &job);
+  strata_gate_job job = {y, y_stride, gate, gate_stride, up, up_stride, n, strata_family_current()->silu_mul};
+  strata_rows_for(pool, m, n, strata_gate_rows, &job);
+}
+
+void strata_gelu_mul(
+    strata_pool *pool, float *y, int64_t y_stride, const float *gate, int64_t gate_stride, const float *up,
+    int64_t up_stride, int64_t m, int64_t n) {
+  strata_gate_job job = {y, y_stride, gate, gate_stride, up, up_stride, n, strata_family_current()->gelu_mul};
+  strata_rows_for(pool, m, n, strata_gate_rows, &job);
+}
+
+typedef struct strata_factor_job {
+  float *x;
+  float factor;
+} strata_factor_job;
+
+static void strata_softcap_range(void *context, int64_t first, int64_t last) {
+  const strata_factor_job *job = context;
+  strata_family_current()->softcap(job->x + first, last - first, job->factor);
+}
+
+void strata_softcap(strata_pool *pool, float *x, int64_t count, float cap) {
+  strata_factor_job job = {x, cap};
+  strata_parallel_for(pool, count, 8192, strata_softcap_range, &job);
+}
+
+void strata_scale(float *x, float factor, int64_t count) {
+  for (int64_t i = 0; i < count; i++) x[i] *= factor;
 }
 
 static void strata_gelu_range(void *context, int64_t first, int64_t last) {

@@ -40,6 +40,14 @@ static void family_rms_norm(float *y, const float *x, int64_t n, const float *we
   for (; i < n; i++) y[i] = x[i] * factor * weight[i];
 }
 
+static void family_rms_norm_add(float *y, const float *x, int64_t n, const float *weight, float epsilon) {
+  float factor = 1 / sqrtf(v_dot(x, x, n) / (float)n + epsilon);
+  v16 factors = v_set(factor);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) v_store(y + i, v_load(y + i) + v_load(x + i) * factors * v_load(weight + i));
+  for (; i < n; i++) y[i] += x[i] * factor * weight[i];
+}
+
 static void family_layer_norm(
     float *y, const float *x, int64_t n, const float *weight, const float *bias, float epsilon) {
   v16 sum = v_set(0), squares = v_set(0);
@@ -100,6 +108,28 @@ static void family_silu_mul(float *y, const float *gate, const float *up, int64_
   int64_t i = 0;
   for (; i + 16 <= n; i += 16) v_store(y + i, v_silu_mul(v_load(gate + i), v_load(up + i)));
   if (i < n) v_store_part(y + i, v_silu_mul(v_load_part(gate + i, n - i, 0), v_load_part(up + i, n - i, 0)), n - i);
+}
+
+// gelu's tanh form (Hendrycks and Gimpel 2016) is x · σ(2u) with u = √(2/π) (x + 0.044715 x³), as
+// (1 + tanh(u)) / 2 = σ(2u).
+STRATA_INLINE v16 v_gelu_mul(v16 gate, v16 up) {
+  v16 twice = gate * (v_set(0.0713548163f) * gate * gate + v_set(1.59576912f));
+  return gate * up / (v_set(1) + v_exp(-twice));
+}
+
+static void family_gelu_mul(float *y, const float *gate, const float *up, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) v_store(y + i, v_gelu_mul(v_load(gate + i), v_load(up + i)));
+  if (i < n) v_store_part(y + i, v_gelu_mul(v_load_part(gate + i, n - i, 0), v_load_part(up + i, n - i, 0)), n - i);
+}
+
+STRATA_INLINE v16 v_tanh(v16 x) { return v_set(1) - v_set(2) / (v_set(1) + v_exp(x + x)); }
+
+static void family_softcap(float *x, int64_t n, float cap) {
+  v16 caps = v_set(cap), inverse = v_set(1 / cap);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) v_store(x + i, caps * v_tanh(v_load(x + i) * inverse));
+  if (i < n) v_store_part(x + i, caps * v_tanh(v_load_part(x + i, n - i, 0) * inverse), n - i);
 }
 
 // erf by Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: absolute error at most 1.5e-7.

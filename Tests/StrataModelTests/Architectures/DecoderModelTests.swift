@@ -154,7 +154,7 @@ struct DecoderModelTests {
     } throws: { error in
       guard let error = error as? ModelError else { return false }
       return error.code == ModelError.unsupportedArchitecture && error.message.contains("mamba")
-        && error.remedy?.contains("llama, qwen2") == true
+        && error.remedy?.contains("gemma3, llama, phi3, qwen2, qwen3, smollm3") == true
     }
   }
 

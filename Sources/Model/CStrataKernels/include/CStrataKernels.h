@@ -147,6 +147,11 @@ void strata_rms_norm(
     strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
     int64_t n, const float *weight, float epsilon);
 
+/// y[m, n] += x / sqrt(mean(x²) + epsilon) * weight, row by row.
+void strata_rms_norm_add(
+    strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
+    int64_t n, const float *weight, float epsilon);
+
 /// y[m, n] = (x - mean) / sqrt(variance + epsilon) * weight + bias, row by row. y may be x.
 void strata_layer_norm(
     strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t m,
@@ -169,6 +174,17 @@ void strata_rope(
 void strata_silu_mul(
     strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *gate, int64_t gate_stride,
     const float *up, int64_t up_stride, int64_t m, int64_t n);
+
+/// y[m, n] = gelu(gate) * up, gelu in the tanh form. y may be gate or up.
+void strata_gelu_mul(
+    strata_pool *STRATA_NULLABLE pool, float *y, int64_t y_stride, const float *gate, int64_t gate_stride,
+    const float *up, int64_t up_stride, int64_t m, int64_t n);
+
+/// x[i] = cap * tanh(x[i] / cap), in place; `cap` is positive.
+void strata_softcap(strata_pool *STRATA_NULLABLE pool, float *x, int64_t count, float cap);
+
+/// x[i] = x[i] * factor, in place, on the calling thread.
+void strata_scale(float *x, float factor, int64_t count);
 
 /// x[i] = x · Φ(x), the exact (erf) form, in place.
 void strata_gelu(strata_pool *STRATA_NULLABLE pool, float *x, int64_t count);

@@ -1,5 +1,4 @@
 // Owns the BERT encoder: token ids in, one vector per text out. Knows nothing about text.
-import CStrataKernels
 import StrataCore
 import Synchronization
 
@@ -26,8 +25,9 @@ public final class BertModel: Sendable {
     self.configuration = configuration
     self.precision = precision
     self.pool = pool
-    weights = try BertWeights(file: file, configuration: configuration, precision: precision, pool: pool)
-    workspace = Mutex(BertWorkspace(configuration: configuration))
+    let device = CPUDevice(pool: pool)
+    weights = try BertWeights(file: file, configuration: configuration, precision: precision, device: device)
+    workspace = Mutex(BertWorkspace(configuration: configuration, device: device))
   }
 
   /// Vectors [texts][embeddingLength] of length 1, for token ids that include the special tokens.
@@ -48,7 +48,7 @@ public final class BertModel: Sendable {
       }
       let group = order[start..<end]
       let vectors = workspace.withLock { workspace in
-        workspace.run(group.map { texts[$0] }, rows: rows, weights: weights, pool: pool.handle)
+        workspace.run(group.map { texts[$0] }, rows: rows, weights: weights)
       }
       for (index, vector) in zip(group, vectors) { result[index] = vector }
       start = end
@@ -80,22 +80,33 @@ public final class BertModel: Sendable {
 /// Activations of one pass, row-major, all texts after one another.
 private struct BertWorkspace: ~Copyable {
   private let configuration: BertConfiguration
+  private let device: any Device
   private var rowCapacity = 0
-  private var stream = FloatBuffer(count: 0)
-  private var queries = FloatBuffer(count: 0)
-  private var keys = FloatBuffer(count: 0)
-  private var values = FloatBuffer(count: 0)
-  private var attended = FloatBuffer(count: 0)
-  private var hidden = FloatBuffer(count: 0)
+  /// [rows, embedding] each
+  private var stream: FloatBuffer
+  private var queries: FloatBuffer
+  private var keys: FloatBuffer
+  private var values: FloatBuffer
+  private var attended: FloatBuffer
+  /// [rows, hidden]
+  private var hidden: FloatBuffer
 
-  init(configuration: BertConfiguration) { self.configuration = configuration }
+  init(configuration: BertConfiguration, device: any Device) {
+    self.configuration = configuration
+    self.device = device
+    let empty = device.makeFloats(count: 0)
+    (stream, queries, keys, values, attended, hidden) = (empty, empty, empty, empty, empty, empty)
+  }
 
-  mutating func run(_ texts: [[Int32]], rows: Int, weights: BertWeights, pool: OpaquePointer) -> [[Float]] {
+  mutating func run(_ texts: [[Int32]], rows: Int, weights: BertWeights) -> [[Float]] {
     reserve(rows)
-    embed(texts, weights)
-    normalize(weights.embeddingNorm, rows, pool)
+    device.embed(
+      texts.flatMap { $0 }, positions: texts.flatMap { 0..<Int32($0.count) }, from: weights.words,
+      adding: weights.positions, width: configuration.embeddingLength, into: stream)
+    normalize(weights.embeddingNorm, rows)
     let lengths = texts.map { Int32($0.count) }
-    for layer in weights.layers { compute(layer, lengths: lengths, rows: rows, pool: pool) }
+    for layer in weights.layers { compute(layer, lengths: lengths, rows: rows) }
+    device.synchronize()
     return pooled(lengths)
   }
 
@@ -103,80 +114,56 @@ private struct BertWorkspace: ~Copyable {
     guard rows > rowCapacity else { return }
     rowCapacity = rows
     let width = configuration.embeddingLength
-    stream = FloatBuffer(count: rows * width)
-    queries = FloatBuffer(count: rows * width)
-    keys = FloatBuffer(count: rows * width)
-    values = FloatBuffer(count: rows * width)
-    attended = FloatBuffer(count: rows * width)
-    hidden = FloatBuffer(count: rows * configuration.feedForwardLength)
+    stream = device.makeFloats(count: rows * width)
+    queries = device.makeFloats(count: rows * width)
+    keys = device.makeFloats(count: rows * width)
+    values = device.makeFloats(count: rows * width)
+    attended = device.makeFloats(count: rows * width)
+    hidden = device.makeFloats(count: rows * configuration.feedForwardLength)
   }
 
-  private func embed(_ texts: [[Int32]], _ weights: BertWeights) {
-    let width = configuration.embeddingLength
-    var target = stream.pointer
-    for text in texts {
-      for (position, token) in text.enumerated() {
-        target.update(from: weights.words.pointer + Int(token) * width, count: width)
-        strata_add(target, weights.positions.pointer + position * width, Int64(width))
-        target += width
-      }
-    }
+  private func compute(_ layer: BertLayer, lengths: [Int32], rows: Int) {
+    let shape = AttentionShape(
+      heads: configuration.headCount, headDimension: configuration.headDimension,
+      scale: 1 / Float(configuration.headDimension).squareRoot())
+    device.multiply(
+      stream, rows: rows,
+      by: [
+        Product(layer.query.weights, bias: layer.query.bias, into: queries),
+        Product(layer.key.weights, bias: layer.key.bias, into: keys),
+        Product(layer.value.weights, bias: layer.value.bias, into: values),
+      ])
+    device.attendBothWays(
+      queries: queries, keys: keys, values: values, shape: shape, lengths: lengths, into: attended)
+    accumulate(layer.output, from: attended, rows)
+    normalize(layer.attentionNorm, rows)
+    device.multiply(stream, rows: rows, by: [Product(layer.up.weights, bias: layer.up.bias, into: hidden)])
+    device.gelu(hidden, count: rows * configuration.feedForwardLength)
+    accumulate(layer.down, from: hidden, rows)
+    normalize(layer.outputNorm, rows)
   }
 
-  private func compute(_ layer: BertLayer, lengths: [Int32], rows: Int, pool: OpaquePointer) {
-    let width = Int64(configuration.embeddingLength)
-    project(rows, pool, [(layer.query, queries), (layer.key, keys), (layer.value, values)])
-    lengths.withUnsafeBufferPointer { all in
-      guard let first = all.baseAddress else { return }
-      strata_attention_bidirectional(
-        pool, attended.pointer, width, queries.pointer, keys.pointer, values.pointer, width,
-        Int32(configuration.headCount), Int32(configuration.headDimension),
-        1 / Float(configuration.headDimension).squareRoot(), first, Int64(all.count))
-    }
-    accumulate(layer.output, from: attended, rows, pool)
-    normalize(layer.attentionNorm, rows, pool)
-    project(rows, pool, [(layer.up, hidden)])
-    strata_gelu(pool, hidden.pointer, Int64(rows * configuration.feedForwardLength))
-    accumulate(layer.down, from: hidden, rows, pool)
-    normalize(layer.outputNorm, rows, pool)
+  private func normalize(_ norm: BertNorm, _ rows: Int) {
+    device.normalizeLayer(
+      stream, rows: rows, weight: norm.weight, bias: norm.bias, epsilon: configuration.layerNormEpsilon)
   }
 
-  private func normalize(_ norm: BertNorm, _ rows: Int, _ pool: OpaquePointer) {
-    let width = Int64(configuration.embeddingLength)
-    strata_layer_norm(
-      pool, stream.pointer, width, stream.pointer, width, Int64(rows), width, norm.weight.pointer, norm.bias.pointer,
-      configuration.layerNormEpsilon)
-  }
-
-  private func project(_ rows: Int, _ pool: OpaquePointer, _ targets: [(linear: BertLinear, output: FloatBuffer)]) {
-    let jobs = targets.map { target in
-      strata_matmul_job(
-        weights: target.linear.weights.handle, y: target.output.pointer, y_stride: Int64(target.linear.weights.rows),
-        bias: target.linear.bias.pointer, accumulate: false)
-    }
-    strata_matmul_many(
-      pool, stream.pointer, Int64(configuration.embeddingLength), Int64(rows), jobs, Int64(jobs.count))
-  }
-
-  private func accumulate(_ linear: BertLinear, from input: FloatBuffer, _ rows: Int, _ pool: OpaquePointer) {
-    var job = strata_matmul_job(
-      weights: linear.weights.handle, y: stream.pointer, y_stride: Int64(linear.weights.rows),
-      bias: linear.bias.pointer, accumulate: true)
-    strata_matmul_many(pool, input.pointer, Int64(linear.weights.columns), Int64(rows), &job, 1)
+  private func accumulate(_ linear: BertLinear, from input: FloatBuffer, _ rows: Int) {
+    device.multiply(
+      input, rows: rows, by: [Product(linear.weights, bias: linear.bias, into: stream, accumulates: true)])
   }
 
   /// The mean over each text's tokens, scaled to length 1.
   private func pooled(_ lengths: [Int32]) -> [[Float]] {
     let width = configuration.embeddingLength
-    var source = stream.pointer
+    var row = 0
     return lengths.map { length in
       var sum = [Float](repeating: 0, count: width)
       for _ in 0..<length {
-        strata_add(&sum, source, Int64(width))
-        source += width
+        HostMath.add(stream.pointer + row * width, to: &sum, count: width)
+        row += 1
       }
-      let norm = strata_dot_f32(sum, sum, Int64(width)).squareRoot()
-      return norm > 0 ? sum.map { $0 / norm } : sum
+      return HostMath.normalized(sum)
     }
   }
 }

@@ -1,5 +1,4 @@
 // Owns a BERT encoder's weights: found by name in safetensors, checked by shape, repacked. Knows no order of computing.
-import CStrataKernels
 import StrataCore
 
 /// How an encoder's matrices are kept.
@@ -41,17 +40,17 @@ struct BertWeights: Sendable {
   let layers: [BertLayer]
 
   init(
-    file: SafetensorsFile, configuration: BertConfiguration, precision: EncoderPrecision, pool: ComputePool
+    file: SafetensorsFile, configuration: BertConfiguration, precision: EncoderPrecision, device: any Device
   ) throws(ModelError) {
-    let loader = SafetensorsWeightLoader(file: file, precision: precision, pool: pool)
+    let loader = SafetensorsWeightLoader(file: file, precision: precision, device: device)
     let width = configuration.embeddingLength
-    words = FloatBuffer(
+    words = device.makeFloats(
       try loader.floats("embeddings.word_embeddings.weight", shape: [configuration.vocabularySize, width]))
     var table = try loader.floats(
       "embeddings.position_embeddings.weight", shape: [configuration.contextLength, width])
     let type = try loader.firstRow("embeddings.token_type_embeddings.weight", width: width)
     for index in table.indices { table[index] += type[index % width] }
-    positions = FloatBuffer(table)
+    positions = device.makeFloats(table)
     embeddingNorm = try loader.norm("embeddings.LayerNorm", width: width)
     var layers: [BertLayer] = []
     for index in 0..<configuration.layerCount { layers.append(try Self.layer(index, loader, configuration)) }
@@ -79,7 +78,7 @@ struct BertWeights: Sendable {
 private struct SafetensorsWeightLoader {
   let file: SafetensorsFile
   let precision: EncoderPrecision
-  let pool: ComputePool
+  let device: any Device
 
   /// Finds `name`, alone or under the prefix that classes with a head on top write.
   func tensor(_ name: String) throws(ModelError) -> SafetensorsFile.Tensor {
@@ -112,31 +111,22 @@ private struct SafetensorsWeightLoader {
 
   func norm(_ name: String, width: Int) throws(ModelError) -> BertNorm {
     BertNorm(
-      weight: FloatBuffer(try floats(name + ".weight", shape: [width])),
-      bias: FloatBuffer(try floats(name + ".bias", shape: [width])))
+      weight: device.makeFloats(try floats(name + ".weight", shape: [width])),
+      bias: device.makeFloats(try floats(name + ".bias", shape: [width])))
   }
 
   func linear(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> BertLinear {
     let values = try floats(name + ".weight", shape: [outputs, inputs])
-    let bias = FloatBuffer(try floats(name + ".bias", shape: [outputs]))
+    let bias = device.makeFloats(try floats(name + ".bias", shape: [outputs]))
     // Widths that are no whole number of blocks stay as they are.
     let type: TensorType = precision == .int8 && inputs % TensorType.q8_0.blockElementCount == 0 ? .q8_0 : .f32
-    guard let byteCount = type.byteCount(elementCount: values.count) else {
+    guard let encoded = type.encode(values) else {
       throw ModelError(
         ModelError.tensorShape, "The tensor `\(name)` cannot be kept as \(type.name).",
         remedy: ModelError.downloadAgain)
     }
-    let encoded = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
-    defer { encoded.deallocate() }
-    guard let target = encoded.baseAddress,
-      strata_quantize(strata_type(type.rawValue), values, target, values.count) == 0
-    else {
-      throw ModelError(
-        ModelError.kernelFailed, "The tensor `\(name)` could not be encoded as \(type.name).",
-        remedy: "Report this; use the precision float32 meanwhile.")
-    }
-    let weights = try WeightMatrix(
-      type: type, bytes: UnsafeRawBufferPointer(encoded), rows: outputs, columns: inputs, name: name, pool: pool)
+    let weights = try device.makeMatrix(
+      type: type, bytes: encoded, rows: outputs, columns: inputs, name: name)
     return BertLinear(weights: weights, bias: bias)
   }
 }

@@ -10,14 +10,16 @@ public final class DecoderModel: Sendable {
   /// The file that the weights came from; its metadata hold the tokenizer and the chat template.
   public let file: GGUFFile
   public let pool: ComputePool
+  let device: any Device
   let weights: DecoderWeights
   private let workspace: Mutex<DecoderWorkspace>
 
   /// Loads the weights of an opened file.
+  /// - Parameter contextLength: the most positions of a sequence, when fewer than the model was made for.
   /// - Throws: ``ModelError``: `unsupported_architecture`, `metadata_missing`, `metadata_invalid`, `tensor_missing`,
   ///   `tensor_shape`, or `out_of_memory` (before anything is loaded).
-  public init(gguf file: GGUFFile, pool: ComputePool) throws(ModelError) {
-    let configuration = try DecoderConfiguration(gguf: file)
+  public init(gguf file: GGUFFile, pool: ComputePool, contextLength: Int? = nil) throws(ModelError) {
+    let configuration = try DecoderConfiguration(gguf: file, contextLength: contextLength)
     let weightBytes = file.tensors.reduce(0) { $0 + $1.byteCount }
     // Repacked weights take up to an eighth more than in the file; the rest is workspace and the first cache.
     try SystemMemory.require(weightBytes + weightBytes / 8 + 64 << 20, for: "The model")
@@ -25,9 +27,12 @@ public final class DecoderModel: Sendable {
     self.configuration = configuration
     self.file = file
     self.pool = pool
-    weights = try DecoderWeights(gguf: file, configuration: configuration, pool: pool)
+    let device = CPUDevice(pool: pool)
+    self.device = device
+    weights = try DecoderWeights(gguf: file, configuration: configuration, device: device)
     file.storage.willNotNeed()
-    workspace = Mutex(DecoderWorkspace(configuration: configuration, ropeFactors: weights.ropeFactors))
+    workspace = Mutex(
+      DecoderWorkspace(configuration: configuration, ropeDivisors: weights.ropeDivisors, device: device))
   }
 
   /// Opens and loads the file at `path`, with threads of its own.
@@ -38,13 +43,21 @@ public final class DecoderModel: Sendable {
   /// Memory for the keys and values of many sequences: ``KVStore/positionsPerPage`` positions a page.
   /// - Throws: ``ModelError`` `invalid_argument` without a page, or `out_of_memory`.
   public func makeStore(pageCount: Int, type: KVType = .f16) throws(ModelError) -> KVStore {
-    try KVStore(configuration: configuration, pageCount: pageCount, type: type)
+    try device.makeStore(
+      layers: configuration.layerCount, heads: configuration.keyValueHeadCount,
+      headDimension: configuration.headDimension, pageCount: pageCount, type: type)
   }
 
   /// An empty cache for one sequence of at most `capacity` tokens, with a store of its own.
   /// - Throws: ``ModelError`` `context_overflow` when `capacity` exceeds the model's context, or `out_of_memory`.
   public func makeCache(capacity: Int, type: KVType = .f16) throws(ModelError) -> KVCache {
-    try KVCache(configuration: configuration, capacity: capacity, type: type)
+    guard capacity > 0, capacity <= configuration.contextLength else {
+      throw ModelError(
+        ModelError.contextOverflow,
+        "A cache of \(capacity) positions was asked for; the model's context is \(configuration.contextLength).",
+        remedy: "Shorten the prompt or lower the number of tokens to generate.")
+    }
+    return KVCache(owning: try makeStore(pageCount: KVStore.pages(for: capacity), type: type), capacity: capacity)
   }
 
   /// An empty cache for one sequence, of pages of `store` that whoever schedules gives it.
@@ -63,7 +76,7 @@ public final class DecoderModel: Sendable {
   public func forward(_ batch: [BatchSlice], into logits: LogitsBuffer) throws(ModelError) {
     try check(batch)
     workspace.withLock { workspace in
-      workspace.run(batch, model: self, logits: logits)
+      workspace.run(batch, weights: weights, logits: logits)
     }
     for slice in batch { slice.cache.count += slice.tokens.count }
   }

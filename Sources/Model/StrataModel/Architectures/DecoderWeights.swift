@@ -1,5 +1,4 @@
-// Owns a decoder's weights: found by name, checked by shape, repacked. Knows nothing about the order of computing.
-import CStrataKernels
+// Owns a decoder's weights: found by name, checked by shape, handed to the device. Knows no order of computing.
 import StrataCore
 
 struct DecoderLayer: Sendable {
@@ -12,109 +11,85 @@ struct DecoderLayer: Sendable {
   let keyBias: FloatBuffer?
   let valueBias: FloatBuffer?
   let outputBias: FloatBuffer?
+  /// [headDimension], where heads are normalized.
+  let queryNorm: FloatBuffer?
+  let keyNorm: FloatBuffer?
+  /// Where outputs are normalized before they join the stream.
+  let attentionOutputNorm: FloatBuffer?
   let feedForwardNorm: FloatBuffer
   let gate: WeightMatrix
   let up: WeightMatrix
   let down: WeightMatrix
+  let feedForwardOutputNorm: FloatBuffer?
 }
 
 struct DecoderWeights: Sendable {
-  /// Rows of the embedding table are decoded from the mapped file as tokens need them.
-  let embeddings: TensorInfo
+  let embeddings: EmbeddingTable
   let layers: [DecoderLayer]
   let outputNorm: FloatBuffer
   let output: WeightMatrix
-  /// What llama3's scaling divides the rotary frequencies by.
-  let ropeFactors: [Float]?
+  /// What rotary frequencies are divided by (llama3, LongRoPE).
+  let ropeDivisors: [Float]?
 
-  init(gguf: GGUFFile, configuration: DecoderConfiguration, pool: ComputePool) throws(ModelError) {
-    let loader = GGUFWeightLoader(file: gguf, pool: pool)
+  init(gguf: GGUFFile, configuration: DecoderConfiguration, device: any Device) throws(ModelError) {
+    let loader = GGUFWeightLoader(file: gguf, device: device)
     let embedding = configuration.embeddingLength
-    embeddings = try loader.info("token_embd.weight", shape: [embedding, configuration.vocabularySize])
+    embeddings = EmbeddingTable(
+      file: gguf,
+      tensor: try loader.info("token_embd.weight", shape: [embedding, configuration.vocabularySize]),
+      width: embedding)
     outputNorm = try loader.vector("output_norm.weight", count: embedding)
     output = try loader.matrix(
       configuration.hasTiedEmbeddings ? "token_embd.weight" : "output.weight",
       inputs: embedding, outputs: configuration.vocabularySize)
-    ropeFactors = try loader.ropeFactors(count: configuration.rotaryDimension / 2)
+    ropeDivisors = try Self.ropeDivisors(loader, configuration)
     var layers: [DecoderLayer] = []
     for index in 0..<configuration.layerCount {
-      layers.append(try Self.layer(index, loader, configuration))
+      layers.append(try Self.layer("blk.\(index).", loader, configuration))
     }
     self.layers = layers
   }
 
   private static func layer(
-    _ index: Int, _ loader: GGUFWeightLoader, _ configuration: DecoderConfiguration
+    _ prefix: String, _ loader: GGUFWeightLoader, _ configuration: DecoderConfiguration
   ) throws(ModelError) -> DecoderLayer {
-    let prefix = "blk.\(index)."
     let embedding = configuration.embeddingLength
     let queries = configuration.queryLength
     let keys = configuration.keyLength
     let hidden = configuration.feedForwardLength
+    let head = configuration.normalizesHeads ? configuration.headDimension : nil
+    let joint = configuration.normalizesOutputs ? embedding : nil
+    let attention = try loader.matrices(
+      [prefix + "attn_q", prefix + "attn_k", prefix + "attn_v"], fused: prefix + "attn_qkv", inputs: embedding,
+      outputs: [queries, keys, keys])
+    let feedForward = try loader.matrices(
+      [prefix + "ffn_gate", prefix + "ffn_up"], fused: prefix + "ffn_up", inputs: embedding,
+      outputs: [hidden, hidden])
     return DecoderLayer(
       attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: embedding),
-      query: try loader.matrix(prefix + "attn_q.weight", inputs: embedding, outputs: queries),
-      key: try loader.matrix(prefix + "attn_k.weight", inputs: embedding, outputs: keys),
-      value: try loader.matrix(prefix + "attn_v.weight", inputs: embedding, outputs: keys),
+      query: attention[0].weights, key: attention[1].weights, value: attention[2].weights,
       output: try loader.matrix(prefix + "attn_output.weight", inputs: queries, outputs: embedding),
-      queryBias: try loader.optionalVector(prefix + "attn_q.bias", count: queries),
-      keyBias: try loader.optionalVector(prefix + "attn_k.bias", count: keys),
-      valueBias: try loader.optionalVector(prefix + "attn_v.bias", count: keys),
+      queryBias: attention[0].bias, keyBias: attention[1].bias, valueBias: attention[2].bias,
       outputBias: try loader.optionalVector(prefix + "attn_output.bias", count: embedding),
+      queryNorm: try loader.vector(prefix + "attn_q_norm.weight", countIfAny: head),
+      keyNorm: try loader.vector(prefix + "attn_k_norm.weight", countIfAny: head),
+      attentionOutputNorm: try loader.vector(prefix + "post_attention_norm.weight", countIfAny: joint),
       feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: embedding),
-      gate: try loader.matrix(prefix + "ffn_gate.weight", inputs: embedding, outputs: hidden),
-      up: try loader.matrix(prefix + "ffn_up.weight", inputs: embedding, outputs: hidden),
-      down: try loader.matrix(prefix + "ffn_down.weight", inputs: hidden, outputs: embedding))
+      gate: feedForward[0].weights, up: feedForward[1].weights,
+      down: try loader.matrix(prefix + "ffn_down.weight", inputs: hidden, outputs: embedding),
+      feedForwardOutputNorm: try loader.vector(prefix + "post_ffw_norm.weight", countIfAny: joint))
   }
-}
 
-/// Finds tensors by name and checks their shapes before anything reads them.
-private struct GGUFWeightLoader {
-  let file: GGUFFile
-  let pool: ComputePool
-
-  func info(_ name: String, shape: [Int]) throws(ModelError) -> TensorInfo {
-    guard let tensor = file.tensor(name) else {
-      throw ModelError(
-        ModelError.tensorMissing, "The tensor `\(name)` is missing.", remedy: ModelError.downloadAgain,
-        location: file.path)
+  /// The lists are one for all layers; some converters write them under the first layer.
+  private static func ropeDivisors(
+    _ loader: GGUFWeightLoader, _ configuration: DecoderConfiguration
+  ) throws(ModelError) -> [Float]? {
+    var name = "rope_freqs.weight"
+    if case .long(let original) = configuration.rope.scaling {
+      name = configuration.contextLength > original ? "rope_factors_long.weight" : "rope_factors_short.weight"
     }
-    guard tensor.shape == shape else {
-      throw ModelError(
-        ModelError.tensorShape, "The tensor `\(name)` has the shape \(tensor.shape); the metadata ask for \(shape).",
-        remedy: ModelError.downloadAgain, location: file.path)
-    }
-    return tensor
-  }
-
-  func matrix(_ name: String, inputs: Int, outputs: Int) throws(ModelError) -> WeightMatrix {
-    let tensor = try info(name, shape: [inputs, outputs])
-    return try WeightMatrix(
-      type: tensor.type, bytes: file.bytes(of: tensor), rows: outputs, columns: inputs, name: name, pool: pool)
-  }
-
-  func vector(_ name: String, count: Int) throws(ModelError) -> FloatBuffer {
-    let tensor = try info(name, shape: [count])
-    let buffer = FloatBuffer(count: count)
-    guard let source = file.bytes(of: tensor).baseAddress,
-      strata_dequantize(strata_type(tensor.type.rawValue), source, buffer.pointer, count) == 0
-    else {
-      throw ModelError(
-        ModelError.unsupportedTensorType, "The tensor `\(name)` of type \(tensor.type.name) cannot be decoded.",
-        remedy: ModelError.downloadAgain)
-    }
-    return buffer
-  }
-
-  func optionalVector(_ name: String, count: Int) throws(ModelError) -> FloatBuffer? {
-    file.tensor(name) == nil ? nil : try vector(name, count: count)
-  }
-
-  /// `rope_freqs.weight` is one for all layers; some converters write it under the first layer.
-  func ropeFactors(count: Int) throws(ModelError) -> [Float]? {
-    for name in ["rope_freqs.weight", "blk.0.rope_freqs.weight"] {
-      guard let factors = try optionalVector(name, count: count) else { continue }
-      let values = Array(UnsafeBufferPointer(start: factors.pointer, count: count))
+    for name in [name, "blk.0." + name] {
+      guard let values = try loader.optionalFloats(name, count: configuration.rope.dimension / 2) else { continue }
       guard values.allSatisfy({ $0.isFinite && $0 > 0 }) else {
         throw ModelError(
           ModelError.metadataInvalid, "The tensor `\(name)` holds a factor that is not positive.",

@@ -1,5 +1,4 @@
 // Owns where the keys and values of one sequence are. Knows nothing about scheduling or who else has its pages.
-import CStrataKernels
 import StrataCore
 
 /// Keys and values of one sequence in all layers of a model: pages of a ``KVStore``, and how many positions are filled.
@@ -23,17 +22,10 @@ public final class KVCache: @unchecked Sendable {
     pages = []
   }
 
-  /// A cache with a store of its own, which has the pages for `capacity` positions.
-  convenience init(configuration: DecoderConfiguration, capacity: Int, type: KVType) throws(ModelError) {
-    guard capacity > 0, capacity <= configuration.contextLength else {
-      throw ModelError(
-        ModelError.contextOverflow,
-        "A cache of \(capacity) positions was asked for; the model's context is \(configuration.contextLength).",
-        remedy: "Shorten the prompt or lower the number of tokens to generate.")
-    }
-    let pageCount = KVStore.pages(for: capacity)
-    self.init(store: try KVStore(configuration: configuration, pageCount: pageCount, type: type), limit: capacity)
-    pages = Array(0..<Int32(pageCount))
+  /// A cache that has all pages of a store, for `capacity` positions.
+  convenience init(owning store: KVStore, capacity: Int) {
+    self.init(store: store, limit: capacity)
+    pages = Array(0..<Int32(clamping: store.pageCount))
   }
 
   /// Positions that there are pages for.

@@ -66,8 +66,8 @@ public final class LogitsBuffer: @unchecked Sendable {
     return try body(UnsafeMutableBufferPointer(start: storage.pointer + row * vocabularySize, count: vocabularySize))
   }
 
-  /// Makes room for the rows of each slice and returns where they begin.
-  func prepare(rowsPerSlice: [Int], vocabularySize: Int) -> UnsafeMutablePointer<Float> {
+  /// Makes room for the rows of each slice and returns where they go.
+  func prepare(rowsPerSlice: [Int], vocabularySize: Int, device: any Device) -> FloatBuffer {
     var end = 0
     sliceEnds.removeAll(keepingCapacity: true)
     for rows in rowsPerSlice {
@@ -76,7 +76,7 @@ public final class LogitsBuffer: @unchecked Sendable {
     }
     rowCount = end
     self.vocabularySize = vocabularySize
-    if storage.count < end * vocabularySize { storage = FloatBuffer(count: end * vocabularySize) }
-    return storage.pointer
+    if storage.count < end * vocabularySize { storage = device.makeFloats(count: end * vocabularySize) }
+    return storage
   }
 }

@@ -1,5 +1,4 @@
 // Owns measuring how fast a decoder reads and writes tokens. Knows nothing about text or terminals.
-import CStrataKernels
 import StrataCore
 
 /// Speeds of one model, in the terms of llama-bench: `pp` reads a prompt into an empty cache, `tg` generates one token
@@ -40,7 +39,7 @@ public struct ModelBenchmark: Sendable, Hashable {
     return ModelBenchmark(
       promptLength: promptLength, generationLength: generationLength, threadCount: model.pool.threadCount,
       prefillTokensPerSecond: median(prefill), decodeTokensPerSecond: median(decode), prefillRuns: prefill,
-      decodeRuns: decode, instructionSet: String(cString: strata_isa_name(strata_isa_current())))
+      decodeRuns: decode, instructionSet: HostMath.instructionSet)
   }
 
   /// `{"prefill_tokens_per_second", "decode_tokens_per_second", …}`

@@ -1,5 +1,4 @@
 // Owns perplexity over token ids, by the method of llama.cpp's llama-perplexity. Knows nothing about tokenizers.
-import CStrataKernels
 import Foundation
 import StrataCore
 
@@ -79,8 +78,8 @@ public struct Perplexity: Sendable, Hashable {
   }
 
   static func negativeLogLikelihood(of token: Int32, logits: UnsafeBufferPointer<Float>) -> Double {
-    guard let address = logits.baseAddress, logits.indices.contains(Int(token)) else { return .infinity }
-    let normalizer = strata_softmax_sum(address, Int64(logits.count), 1)
+    guard logits.indices.contains(Int(token)) else { return .infinity }
+    let normalizer = HostMath.logSum(logits)
     return Double(normalizer.maximum) - Double(logits[Int(token)]) + log(Double(normalizer.sum))
   }
 }

@@ -55,9 +55,15 @@ public final class MappedFile: @unchecked Sendable {
   }
 
   /// Lets go of the mapped pages once the weights are repacked; what is read later comes back from the page cache.
-  func willNotNeed() {
-    guard isMapped, let address = bytes.baseAddress else { return }
-    madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, MADV_DONTNEED)
+  func willNotNeed() { willNotNeed(0..<bytes.count) }
+
+  /// The same for the whole pages inside `range`.
+  func willNotNeed(_ range: Range<Int>) {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let first = (range.lowerBound + page - 1) / page * page
+    let last = range.upperBound == bytes.count ? bytes.count : range.upperBound / page * page
+    guard isMapped, let address = bytes.baseAddress, first < last else { return }
+    madvise(UnsafeMutableRawPointer(mutating: address + first), last - first, MADV_DONTNEED)
   }
 
   private static func unreadable(_ path: String, _ errorNumber: Int32) -> ModelError {

@@ -1,6 +1,5 @@
 // Owns the memory of keys and values: pages that the sequences of one model take, share and give back. Who has which
 // page is not known here.
-import CStrataKernels
 import StrataCore
 
 /// How keys and values are kept. Attention computes in floats whatever the type.
@@ -11,14 +10,6 @@ public enum KVType: String, Sendable, Hashable, CaseIterable {
   case bf16
   /// 8 bits a value and one scale per position, head, and keys or values: about half the memory of the others.
   case q8
-
-  var kernelType: strata_kv_type {
-    switch self {
-    case .f16: STRATA_KV_F16
-    case .bf16: STRATA_KV_BF16
-    case .q8: STRATA_KV_Q8
-    }
-  }
 }
 
 /// Keys and values of many sequences in all layers of a model, in pages of ``positionsPerPage`` positions (Kwon et al.,
@@ -37,32 +28,22 @@ public final class KVStore: @unchecked Sendable {
   /// Layers, heads and head size, which caches of other models do not have in common.
   let shape: [Int]
 
-  public static let positionsPerPage = Int(STRATA_KV_PAGE)
+  /// A device may lay a page out as it likes, but not change how many positions it holds.
+  public static let positionsPerPage = 16
+  private let device: any Device
 
-  init(configuration: DecoderConfiguration, pageCount: Int, type: KVType) throws(ModelError) {
-    guard pageCount > 0, let count = Int32(exactly: pageCount) else {
-      throw ModelError(
-        ModelError.invalidArgument, "A store of \(pageCount) pages was asked for.",
-        remedy: "Ask for at least one page and fewer than two thousand million.")
-    }
-    shape = [configuration.layerCount, configuration.keyValueHeadCount, configuration.headDimension]
-    guard
-      let handle = strata_kv_create(
-        Int32(configuration.layerCount), Int32(configuration.keyValueHeadCount), Int32(configuration.headDimension),
-        count, type.kernelType)
-    else {
-      throw ModelError(
-        ModelError.outOfMemory,
-        "There is no memory for the keys and values of \(pageCount * Self.positionsPerPage) positions.",
-        remedy: "Lower the context length or the number of sequences.")
-    }
+  init(
+    handle: OpaquePointer, shape: [Int], pageCount: Int, type: KVType, bytesPerPage: Int, device: any Device
+  ) {
     self.handle = handle
+    self.shape = shape
     self.pageCount = pageCount
     self.type = type
-    bytesPerPage = strata_kv_page_bytes(handle)
+    self.bytesPerPage = bytesPerPage
+    self.device = device
   }
 
-  deinit { strata_kv_destroy(handle) }
+  deinit { device.release(store: handle) }
 
   /// Pages that hold `positions` positions.
   public static func pages(for positions: Int) -> Int { (positions + positionsPerPage - 1) / positionsPerPage }
@@ -71,7 +52,7 @@ public final class KVStore: @unchecked Sendable {
   /// - Throws: ``ModelError`` `invalid_argument` when there is no such page, or `source` is a store of another shape
   ///   or type.
   package func copyPage(_ page: Int32, of source: KVStore? = nil, to target: Int32) throws(ModelError) {
-    guard strata_kv_copy_page(handle, target, (source ?? self).handle, page) else {
+    guard device.copyPage(page, of: source ?? self, to: target, of: self) else {
       throw ModelError(
         ModelError.invalidArgument, "Page \(page) cannot be copied to page \(target) of \(pageCount).",
         remedy: "Copy between stores of one model and type, and only pages that they have.")
@@ -80,6 +61,6 @@ public final class KVStore: @unchecked Sendable {
 
   /// Gives the memory of pages that nobody reads any more back to the system; they may be written again.
   package func release(_ pages: Range<Int32>) {
-    strata_kv_release_pages(handle, pages.lowerBound, Int32(pages.count))
+    device.release(pages: pages, of: self)
   }
 }

@@ -2,37 +2,37 @@
 import Foundation
 import StrataCore
 
-/// Tables [positions, rotaryDimension / 2], computed up to the highest position used so far.
+/// Tables [positions, rotary dimension / 2], computed up to the highest position used so far.
 ///
-/// Su et al. 2021, RoFormer; scaling as in ``RopeScaling``; `factors` divide the frequencies (llama3).
+/// Su et al. 2021, RoFormer; scaling as in ``RopeScaling``; `divisors` divide the frequencies (llama3, LongRoPE).
 struct RopeTable {
   private(set) var cosines = FloatBuffer(count: 0)
   private(set) var sines = FloatBuffer(count: 0)
   private(set) var positionCount = 0
+  let configuration: RopeConfiguration
   private let frequencies: [Double]
   private let magnitude: Double
 
-  init(configuration: DecoderConfiguration, factors: [Float]?) {
-    let half = configuration.rotaryDimension / 2
-    let base = configuration.ropeBase
-    var magnitude = 1.0
-    frequencies = (0..<half).map { index in
-      let exponent = -2 * Double(index) / Double(configuration.rotaryDimension)
-      let plain = pow(base, exponent) / Double(factors?[index] ?? 1)
-      switch configuration.ropeScaling {
-      case .none: return plain
+  init(_ configuration: RopeConfiguration, divisors: [Float]?) {
+    let dimension = Double(configuration.dimension)
+    var magnitude = configuration.magnitude
+    if case .yarn(let factor, _, _, _) = configuration.scaling { magnitude *= 1 + 0.1 * log(factor) }
+    frequencies = (0..<configuration.dimension / 2).map { index in
+      let plain = pow(configuration.base, -2 * Double(index) / dimension) / Double(divisors?[index] ?? 1)
+      switch configuration.scaling {
+      case .none, .long: return plain
       case .linear(let factor): return plain / factor
-      case .yarn(let factor, let original, let attentionFactor, let betaFast, let betaSlow):
-        magnitude = attentionFactor * (1 + 0.1 * log(factor))
-        func dimension(rotations: Double) -> Double {
-          Double(configuration.rotaryDimension) * log(Double(original) / (rotations * 2 * .pi)) / (2 * log(base))
+      case .yarn(let factor, let original, let betaFast, let betaSlow):
+        func place(ofRotations rotations: Double) -> Double {
+          dimension * log(Double(original) / (rotations * 2 * .pi)) / (2 * log(configuration.base))
         }
-        let low = max(0, dimension(rotations: betaFast).rounded(.down))
-        let high = min(Double(configuration.rotaryDimension - 1), dimension(rotations: betaSlow).rounded(.up))
+        let low = max(0, place(ofRotations: betaFast).rounded(.down))
+        let high = min(dimension - 1, place(ofRotations: betaSlow).rounded(.up))
         let ramp = min(1, max(0, (Double(index) - low) / max(0.001, high - low)))
         return plain * (1 - ramp) + plain / factor * ramp
       }
     }
+    self.configuration = configuration
     self.magnitude = magnitude
   }
 
