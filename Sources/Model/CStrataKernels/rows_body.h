@@ -123,8 +123,6 @@ static void family_gelu_mul(float *y, const float *gate, const float *up, int64_
   if (i < n) v_store_part(y + i, v_gelu_mul(v_load_part(gate + i, n - i, 0), v_load_part(up + i, n - i, 0)), n - i);
 }
 
-STRATA_INLINE v16 v_tanh(v16 x) { return v_set(1) - v_set(2) / (v_set(1) + v_exp(x + x)); }
-
 static void family_softcap(float *x, int64_t n, float cap) {
   v16 caps = v_set(cap), inverse = v_set(1 / cap);
   int64_t i = 0;
