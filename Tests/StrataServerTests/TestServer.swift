@@ -152,7 +152,8 @@ struct TestServer: Sendable {
 /// Runs a server for the time of `body`.
 func withServer(
   models: [any LanguageModel] = [ScriptedModel(["Hello there, friend."])], embedders: [any Embedder] = [],
-  app: (any AppService)? = nil, configure: (inout ServerConfiguration) -> Void = { _ in },
+  rerankers: [any Reranker] = [], source: (any ModelSource)? = nil, app: (any AppService)? = nil,
+  configure: (inout ServerConfiguration) -> Void = { _ in },
   _ body: @Sendable @escaping (TestServer) async throws -> Void
 ) async throws {
   var configuration = ServerConfiguration(port: 0, handlesSignals: false)
@@ -160,7 +161,8 @@ func withServer(
   var logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
   logger.logLevel = .critical
   let server = HTTPServer(
-    configuration: configuration, models: models, embedders: embedders, app: app, logger: logger)
+    configuration: configuration, models: models, embedders: embedders, rerankers: rerankers, source: source, app: app,
+    logger: logger)
   let (addresses, continuation) = AsyncStream<BoundAddress>.makeStream()
   try await withThrowingTaskGroup(of: Void.self) { group in
     group.addTask {

@@ -28,20 +28,27 @@ public struct HTTPServer: Sendable {
   private let configuration: ServerConfiguration
   private let models: [any LanguageModel]
   private let embedders: [any Embedder]
+  private let rerankers: [any Reranker]
+  private let source: (any ModelSource)?
   private let app: (any AppService)?
   private let logger: Logger
 
   /// - Parameters:
   ///   - models: answer `/v1/chat/completions` and `/v1/completions` under their ids.
   ///   - embedders: answer `/v1/embeddings` under their ids.
+  ///   - rerankers: answer `/v1/rerank` under their ids.
+  ///   - source: gives models that administrators load while the server runs.
   ///   - app: what the page works with; without it only the OpenAI API is served.
   public init(
     configuration: ServerConfiguration = ServerConfiguration(), models: [any LanguageModel],
-    embedders: [any Embedder] = [], app: (any AppService)? = nil, logger: Logger = Logger(label: "strata.server")
+    embedders: [any Embedder] = [], rerankers: [any Reranker] = [], source: (any ModelSource)? = nil,
+    app: (any AppService)? = nil, logger: Logger = Logger(label: "strata.server")
   ) {
     self.configuration = configuration
     self.models = models
     self.embedders = embedders
+    self.rerankers = rerankers
+    self.source = source
     self.app = app
     self.logger = logger
   }
@@ -56,8 +63,19 @@ public struct HTTPServer: Sendable {
     let limits = configuration.limits
     var frameworkLogger = logger
     frameworkLogger.logLevel = max(logger.logLevel, .warning)
+    let catalog = ModelCatalog(models: models, embedders: embedders, rerankers: rerankers, source: source)
+    let janitor = limits.modelIdleTime.map { idle in
+      // Lives as long as the server runs, beside the services that end with a signal.
+      Task { [logger] in
+        while !Task.isCancelled {
+          try? await Task.sleep(for: min(max(idle / 10, .milliseconds(10)), .seconds(5)))
+          for model in catalog.rest(idle: idle) { logger.info("freed an idle model", metadata: ["model": "\(model)"]) }
+        }
+      }
+    }
+    defer { janitor?.cancel() }
     let application = Application(
-      responder: responder(),
+      responder: responder(catalog),
       server: .http1(
         configuration: .init(
           additionalChannelHandlers: [ClientConnectionHandler(stallTimeout: limits.stallTimeout)],
@@ -81,18 +99,22 @@ public struct HTTPServer: Sendable {
     }
   }
 
-  private func responder() -> RequestPipeline {
+  private func responder(_ catalog: ModelCatalog) -> RequestPipeline {
     let metrics = ServerMetrics()
     let admission = Admission(
       capacity: configuration.limits.concurrentRequests, queueCapacity: configuration.limits.waitingRequests)
     let access = AccessControl(configuration)
-    let catalog = ModelCatalog(models: models, embedders: embedders)
     let generation = GenerationRunner(limits: configuration.limits, admission: admission, metrics: metrics)
     var routes =
-      OperationsRoutes(metrics: metrics, admission: admission, catalog: catalog).routes
+      OperationsRoutes(metrics: metrics, admission: admission).routes
+      + ModelRoutes(catalog: catalog, limits: configuration.limits).routes
       + ChatRoutes(catalog: catalog, runner: generation).routes
       + CompletionRoutes(catalog: catalog, runner: generation).routes
       + EmbeddingRoutes(catalog: catalog, runner: generation).routes
+      + ResponsesRoutes(
+        catalog: catalog, runner: generation, store: ResponseStore(configuration.limits)
+      ).routes
+      + MessagesRoutes(catalog: catalog, runner: generation).routes
     if let app {
       routes += AppRoutes(app: app, access: access, limits: configuration.limits, admission: admission).routes
       routes += PageRoutes().routes

@@ -1,22 +1,6 @@
 // Owns what an operator decides about the server: address, keys, limits. Knows nothing about routes.
 import StrataCore
 
-/// A secret that identifies a caller.
-public struct APIKey: Sendable, Hashable, CustomStringConvertible {
-  /// The bearer token.
-  public var key: String
-  /// On whose behalf requests with this key are made.
-  public var principal: Principal
-
-  public init(key: String, principal: Principal) {
-    self.key = key
-    self.principal = principal
-  }
-
-  /// Never shows the secret.
-  public var description: String { "APIKey(\(principal.tenant)/\(principal.user))" }
-}
-
 /// Bounds on what one caller, or all of them, can make the server do.
 public struct ServerLimits: Sendable, Hashable {
   /// Largest JSON body in bytes; 10 MB unless told.
@@ -33,6 +17,17 @@ public struct ServerLimits: Sendable, Hashable {
   public var choices = 8
   /// Most texts in one embedding request.
   public var embeddingInputs = 2048
+  /// Responses of `/v1/responses` that are kept for each tenant; the oldest go first.
+  public var storedResponses = 256
+  /// Bytes of stored responses for each tenant.
+  public var storedResponseByteCount = 16 * 1024 * 1024
+  /// How long a stored response is kept.
+  public var storedResponseAge: Duration = .seconds(3600)
+  /// What runs on a model that is unloaded gets this long to end.
+  public var unloadGrace: Duration = .seconds(10)
+  /// Models that an administrator loaded are freed when nobody has used them for this long, and come back with the
+  /// next request; nil keeps them.
+  public var modelIdleTime: Duration?
   /// Longest question to the app API in bytes.
   public var questionByteCount = 16 * 1024
   /// A comment is sent on an event stream that was silent for this long, so that proxies keep it open. A stream whose
@@ -88,7 +83,7 @@ public struct ServerConfiguration: Sendable {
         .keysRequired, "Listening on \(host) would let everybody on the network read every document.",
         remedy: "Configure at least one API key, or listen on 127.0.0.1.")
     }
-    guard apiKeys.allSatisfy({ $0.key.utf8.count >= 16 }) else {
+    guard apiKeys.allSatisfy({ $0.secretByteCount ?? .max >= 16 }) else {
       throw ServerError(
         .invalidConfiguration, "An API key is shorter than 16 bytes.", remedy: "Make one with `openssl rand -hex 24`.")
     }

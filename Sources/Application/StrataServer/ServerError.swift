@@ -10,15 +10,19 @@ public struct ServerError: StrataError {
   public let cause: (any Error)?
   /// The request parameter at fault, for example `messages[0].content`.
   public let parameter: String?
+  /// How long the client should wait before it tries again, where that is known.
+  public let retryAfter: Duration?
   public var location: String? { parameter }
 
   public init(
-    _ code: ErrorCode, _ message: String, parameter: String? = nil, remedy: String? = nil, cause: (any Error)? = nil
+    _ code: ErrorCode, _ message: String, parameter: String? = nil, remedy: String? = nil,
+    retryAfter: Duration? = nil, cause: (any Error)? = nil
   ) {
     self.code = code
     self.message = message
     self.parameter = parameter
     self.remedy = remedy
+    self.retryAfter = retryAfter
     self.cause = cause
   }
 }
@@ -36,6 +40,12 @@ extension ErrorCode {
   static let incompleteBody = ErrorCode("incomplete_body", .invalidInput)
   static let bodyTooLarge = ErrorCode("request_too_large", .invalidInput)
   static let invalidAPIKey = ErrorCode("invalid_api_key", .permissionDenied)
+  static let administratorsOnly = ErrorCode("administrators_only", .permissionDenied)
+  static let rateLimitExceeded = ErrorCode("rate_limit_exceeded", .exhausted)
+  static let deadlineExceeded = ErrorCode("deadline_exceeded", .unavailable)
+  static let responseNotFound = ErrorCode("response_not_found", .notFound)
+  static let modelPinned = ErrorCode("model_pinned", .conflict)
+  static let modelUnloading = ErrorCode("model_unloading", .unavailable)
   static let forbiddenHost = ErrorCode("forbidden_host", .permissionDenied)
   static let forbiddenOrigin = ErrorCode("forbidden_origin", .permissionDenied)
   static let otherPrincipal = ErrorCode("other_principal", .permissionDenied)
@@ -57,6 +67,8 @@ struct ErrorReply: Sendable {
   let parameter: String?
   let code: String
   let remedy: String?
+  /// For the header of that name.
+  let retryAfterSeconds: Int?
 
   init(_ error: any Error) {
     guard !(error is CancellationError) else {
@@ -66,7 +78,7 @@ struct ErrorReply: Sendable {
     guard let known = error as? any StrataError else {
       self.init(
         status: .internalServerError, message: "Something went wrong in the server. The log has the details.",
-        type: "server_error", parameter: nil, code: "internal_error", remedy: nil)
+        type: "server_error", parameter: nil, code: "internal_error", remedy: nil, retryAfterSeconds: nil)
       return
     }
     let name = known.code.name
@@ -77,11 +89,19 @@ struct ErrorReply: Sendable {
       message: isInside ? "Something went wrong in the server. The log has the details." : known.message,
       type: ErrorReply.type(of: status), parameter: (known as? ServerError)?.parameter,
       code: ErrorReply.isContextLength(known.code) ? ErrorCode.contextLengthExceeded.name : name,
-      remedy: isInside ? nil : known.remedy)
+      remedy: isInside ? nil : known.remedy,
+      retryAfterSeconds: ErrorReply.retryAfter(known, status))
+  }
+
+  /// What the error knows, else a moment for states that pass by themselves.
+  private static func retryAfter(_ error: any StrataError, _ status: HTTPResponse.Status) -> Int? {
+    if let duration = error.retryAfter { return max(1, Int(duration.seconds.rounded(.up))) }
+    return status.code == 429 || status.code == 503 ? 2 : nil
   }
 
   private init(
-    status: HTTPResponse.Status, message: String, type: String, parameter: String?, code: String, remedy: String?
+    status: HTTPResponse.Status, message: String, type: String, parameter: String?, code: String, remedy: String?,
+    retryAfterSeconds: Int?
   ) {
     self.status = status
     self.message = message
@@ -89,6 +109,32 @@ struct ErrorReply: Sendable {
     self.parameter = parameter
     self.code = code
     self.remedy = remedy
+    self.retryAfterSeconds = retryAfterSeconds
+  }
+
+  func json(_ dialect: Dialect) -> JSON {
+    switch dialect {
+    case .openAI: json
+    case .anthropic: anthropicJSON
+    }
+  }
+
+  /// `{"type":"error","error":{"type","message"}}` of the Messages API; the way out is part of the message.
+  var anthropicJSON: JSON {
+    let type =
+      switch status.code {
+      case 400, 405, 409: "invalid_request_error"
+      case 401: "authentication_error"
+      case 403: "permission_error"
+      case 404: "not_found_error"
+      case 413: "request_too_large"
+      case 429: "rate_limit_error"
+      case 503: "overloaded_error"
+      case 504: "timeout_error"
+      default: "api_error"
+      }
+    let text = [message, remedy].compactMap { $0 }.joined(separator: " ")
+    return ["type": "error", "error": ["type": .string(type), "message": .string(text)]]
   }
 
   /// `{"error":{"message","type","param","code"}}`, with `remedy` where there is one.
@@ -114,6 +160,7 @@ struct ErrorReply: Sendable {
     default: break
     }
     if isContextLength(code) { return .badRequest }
+    if code.name == ErrorCode.deadlineExceeded.name { return .gatewayTimeout }
     switch code.kind {
     case .invalidInput: return .badRequest
     case .notFound: return .notFound

@@ -4,23 +4,43 @@ import Hummingbird
 import NIOCore
 import StrataCore
 
+/// One server-sent event.
+struct ServerEvent: Sendable, Hashable {
+  var name: String?
+  /// Without line breaks.
+  var data: [UInt8]
+
+  /// JSON text holds no line break, so that one `data:` line is enough.
+  init(_ data: JSON, name: String? = nil) {
+    self.name = name
+    self.data = data.utf8()
+  }
+
+  private init(text: String) { data = Array(text.utf8) }
+
+  /// The end mark of OpenAI streams.
+  static let done = ServerEvent(text: "[DONE]")
+}
+
 /// Writes events to one client.
 struct EventWriter {
   fileprivate var writer: any ResponseBodyWriter
 
-  /// One event. JSON text holds no line break, so that one `data:` line is enough.
-  mutating func send(_ data: JSON, event: String? = nil) async throws {
+  /// All in one write.
+  mutating func send(_ events: [ServerEvent]) async throws {
+    guard !events.isEmpty else { return }
     var buffer = ByteBuffer()
-    if let event { buffer.writeString("event: \(event)\n") }
-    buffer.writeString("data: ")
-    buffer.writeBytes(data.utf8())
-    buffer.writeString("\n\n")
+    for event in events {
+      if let name = event.name { buffer.writeString("event: \(name)\n") }
+      buffer.writeString("data: ")
+      buffer.writeBytes(event.data)
+      buffer.writeString("\n\n")
+    }
     try await writer.write(buffer)
   }
 
-  /// The end mark of OpenAI streams.
-  mutating func sendDone() async throws {
-    try await writer.write(ByteBuffer(string: "data: [DONE]\n\n"))
+  mutating func send(_ data: JSON, event: String? = nil) async throws {
+    try await send([ServerEvent(data, name: event)])
   }
 
   /// A line that clients ignore.

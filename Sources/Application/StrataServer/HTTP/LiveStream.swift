@@ -24,7 +24,8 @@ final class LiveStream<Event: Sendable>: Sendable {
   private let observer: Int?
 
   init(
-    _ streams: [AsyncThrowingStream<Event, any Error>], connection: ClientConnection, keepAlive: Duration
+    _ streams: [AsyncThrowingStream<Event, any Error>], connection: ClientConnection, keepAlive: Duration,
+    deadline: ContinuousClock.Instant? = nil
   ) {
     let (signals, continuation) = AsyncStream<LiveSignal<Event>>.makeStream()
     let clock = SilenceClock()
@@ -55,6 +56,15 @@ final class LiveStream<Event: Sendable>: Sendable {
           }
         }
       })
+    if let deadline {
+      tasks.append(
+        Task {
+          try? await Task.sleep(until: deadline, clock: .continuous)
+          guard !Task.isCancelled else { return }
+          continuation.yield(
+            .failed(ServerError(.deadlineExceeded, "The time that the client gave the request is over.")))
+        })
+    }
     let pumps = tasks
     observer = connection.onGone {
       for task in pumps { task.cancel() }

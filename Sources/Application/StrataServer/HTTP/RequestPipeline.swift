@@ -36,7 +36,7 @@ struct RequestPipeline: HTTPResponder {
     } catch {
       let reply = ErrorReply(error)
       if reply.status.code >= 500 { logger.error("request failed", metadata: ["error": "\(error)"]) }
-      response = .failure(reply)
+      response = .failure(reply, dialect: route?.dialect ?? Dialect(path: request.uri.path))
       closeIfBodyIsLeft(of: request, on: context.channel, &response)
     }
     addHeaders(to: &response, id: id)
@@ -78,13 +78,27 @@ struct RequestPipeline: HTTPResponder {
       return response
     case .found(let found, let parameters):
       route = found
-      let principal = found.access == .everybody ? nil : try access.principal(of: request)
+      let key = found.access == .everybody ? nil : try access.key(of: request)
+      if found.access == .administrator, !access.isLocal, key?.isAdmin != true {
+        throw ServerError(.administratorsOnly, "This key may not do that.", remedy: "Use an administrator's key.")
+      }
       return try await found.handler(
         request,
         RequestContext(
-          id: id, principal: principal, connection: connection, logger: logger, metrics: numbers,
+          id: id, key: key, deadline: try RequestPipeline.deadline(of: request), connection: connection, logger: logger,
+          metrics: numbers,
           pathParameters: parameters))
     }
+  }
+
+  private static func deadline(of request: Request) throws -> ContinuousClock.Instant? {
+    guard let text = request.headers[.requestTimeout] else { return nil }
+    guard let milliseconds = Int(text), (1...86_400_000).contains(milliseconds) else {
+      throw ServerError(
+        .invalidParameter, "X-Request-Timeout-Ms must be a number of milliseconds from 1 to 86400000.",
+        parameter: "X-Request-Timeout-Ms")
+    }
+    return .now + .milliseconds(milliseconds)
   }
 
   /// An answer that was given before a large body arrived must not make the server read all of it: the client gets time
@@ -99,6 +113,8 @@ struct RequestPipeline: HTTPResponder {
 
   private func addHeaders(to response: inout Response, id: String) {
     response.headers[.requestID] = id
+    // Under the name that Anthropic's clients look for.
+    response.headers[.anthropicRequestID] = id
     response.headers[.contentSecurityPolicy] =
       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
       + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -126,6 +142,11 @@ struct RequestPipeline: HTTPResponder {
         metadata: ["milliseconds": "\(Int(seconds * 1000))"])
     }
   }
+}
+
+extension Dialect {
+  /// For paths that have no route.
+  init(path: String) { self = path.hasPrefix("/v1/messages") ? .anthropic : .openAI }
 }
 
 enum RandomID {

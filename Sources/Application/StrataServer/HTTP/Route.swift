@@ -7,34 +7,51 @@ import StrataCore
 /// Everything a handler may know about one request.
 struct RequestContext: Sendable {
   let id: String
-  let principal: Principal?
+  /// Nil in local mode and on routes for everybody.
+  let key: APIKey?
+  /// When the client stops waiting, if it said so.
+  let deadline: ContinuousClock.Instant?
   let connection: ClientConnection
   let logger: Logger
   let metrics: RequestMetrics
   /// Values of the `{name}` components of the route.
   let pathParameters: [String: String]
+
+  var principal: Principal? { key?.principal }
+  var tenant: String { (principal ?? .anonymous).tenant }
+}
+
+/// In whose manner a route speaks about failures.
+enum Dialect: Sendable {
+  case openAI, anthropic
 }
 
 /// One endpoint.
 struct Route: Sendable {
   /// Who may call it.
-  enum Access: Sendable { case everybody, keyHolder }
+  enum Access: Sendable {
+    case everybody, keyHolder
+    /// Whoever holds a key that says so, and in local mode everybody.
+    case administrator
+  }
 
   let method: HTTPRequest.Method
   /// For example `/v1/models/{id}`; also its name in the metrics. A last component `{name*}` takes the rest of the
   /// path.
   let pattern: String
   let access: Access
+  let dialect: Dialect
   let handler: @Sendable (Request, RequestContext) async throws -> Response
   private let components: [Substring]
 
   init(
-    _ method: HTTPRequest.Method, _ pattern: String, _ access: Access = .keyHolder,
+    _ method: HTTPRequest.Method, _ pattern: String, _ access: Access = .keyHolder, dialect: Dialect = .openAI,
     _ handler: @escaping @Sendable (Request, RequestContext) async throws -> Response
   ) {
     self.method = method
     self.pattern = pattern
     self.access = access
+    self.dialect = dialect
     self.handler = handler
     components = pattern.split(separator: "/")
   }
@@ -128,13 +145,10 @@ extension Response {
       body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
   }
 
-  static func failure(_ reply: ErrorReply) -> Response {
-    var response = Response.json(reply.json, status: reply.status)
-    switch reply.status.code {
-    case 401: response.headers[.wwwAuthenticate] = "Bearer"
-    case 429, 503: response.headers[.retryAfter] = "2"
-    default: break
-    }
+  static func failure(_ reply: ErrorReply, dialect: Dialect = .openAI) -> Response {
+    var response = Response.json(reply.json(dialect), status: reply.status)
+    if reply.status.code == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
+    if let seconds = reply.retryAfterSeconds { response.headers[.retryAfter] = "\(seconds)" }
     return response
   }
 }

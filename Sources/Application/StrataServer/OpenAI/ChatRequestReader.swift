@@ -9,7 +9,7 @@ struct ChatRequest: Sendable {
   var choices: Int
   var generation: GenerationRequest
 
-  init(_ body: JSONObject, limits: ServerLimits, tenant: String) throws {
+  init(_ body: JSONObject, limits: ServerLimits) throws {
     let reader = ParameterReader(body)
     model = try reader.require("model", try reader.string("model"))
     isStream = try reader.bool("stream") ?? false
@@ -33,7 +33,9 @@ struct ChatRequest: Sendable {
       sampling: try reader.sampling(),
       maxTokens: try reader.int("max_completion_tokens", in: 1...10_000_000)
         ?? reader.int("max_tokens", in: 1...10_000_000),
-      stop: try reader.stop(), topLogprobs: try ChatRequest.topLogprobs(reader), tenant: tenant)
+      stop: try reader.stop(), topLogprobs: try ChatRequest.topLogprobs(reader),
+      parallelToolCalls: try reader.bool("parallel_tool_calls") ?? true, priority: try reader.priority())
+    try reader.checkIgnored()
   }
 
   private static func topLogprobs(_ reader: ParameterReader) throws -> Int? {
@@ -85,62 +87,33 @@ struct ChatRequest: Sendable {
   private static func toolCalls(_ reader: ParameterReader) throws -> [ToolCall] {
     try (try reader.readers("tool_calls") ?? []).map { call in
       let function = try call.require("function", try call.reader("function"))
-      let arguments = try function.string("arguments") ?? "{}"
       return ToolCall(
         id: try call.require("id", try call.string("id")),
         name: try function.require("name", try function.string("name")),
-        arguments: (try? JSON(parsing: arguments)) ?? .string(arguments))
+        arguments: ToolReader.arguments(try function.string("arguments")))
     }
   }
 
   private static func tools(_ reader: ParameterReader) throws -> [ToolDefinition] {
-    guard let list = try reader.readers("tools") else { return [] }
-    guard list.count <= 128 else { throw reader.invalid("tools", "has more than 128 entries.") }
-    var names: Set<String> = []
-    return try list.map { tool in
+    var tools = ToolReader()
+    for tool in try ToolReader.list(reader) {
       let type = try tool.require("type", try tool.string("type"))
       guard type == "function" else {
         throw tool.unsupported("type", "only tools of type `function` are possible, not `\(type.prefix(40))`.")
       }
-      let function = try tool.require("function", try tool.reader("function"))
-      let name = try function.require("name", try function.string("name"))
-      guard isFunctionName(name) else {
-        throw function.invalid("name", "must be 1 to 64 letters, digits, underscores, dots or dashes.")
-      }
-      guard names.insert(name).inserted else { throw function.invalid("name", "`\(name)` is there twice.") }
-      let parameters = try function.reader("parameters")?.object ?? ["type": "object", "properties": [:]]
-      return ToolDefinition(
-        name: name, description: try function.string("description") ?? "", parameters: .object(parameters))
+      try tools.add(try tool.require("function", try tool.reader("function")), schema: "parameters")
     }
-  }
-
-  private static func isFunctionName(_ name: String) -> Bool {
-    (1...64).contains(name.utf8.count)
-      && name.utf8.allSatisfy { byte in
-        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x5F
-          || byte == 0x2D || byte == 0x2E
-      }
+    return tools.tools
   }
 
   private static func toolChoice(_ reader: ParameterReader, _ tools: [ToolDefinition]) throws -> ToolChoice {
     guard let value = reader["tool_choice"] else { return tools.isEmpty ? .none : .auto }
     guard !tools.isEmpty || value == "none" else { throw reader.invalid("tool_choice", "needs 'tools'.") }
-    if let word = value.stringValue {
-      switch word {
-      case "none": return .none
-      case "auto": return .auto
-      case "required": return .required
-      default: throw reader.invalid("tool_choice", "must be none, auto, required or a function.")
-      }
-    }
+    if let word = value.stringValue { return try ToolReader.choice(word: word, reader) }
     guard let choice = try reader.reader("tool_choice"), let function = try choice.reader("function") else {
       throw reader.invalid("tool_choice", "must be none, auto, required or a function.")
     }
-    let name = try function.require("name", try function.string("name"))
-    guard tools.contains(where: { $0.name == name }) else {
-      throw function.invalid("name", "`\(name.prefix(64))` is none of the tools.")
-    }
-    return .function(name)
+    return try ToolReader.named(function, tools)
   }
 
   private static func output(_ reader: ParameterReader) throws -> OutputConstraint {

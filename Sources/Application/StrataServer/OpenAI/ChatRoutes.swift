@@ -12,13 +12,12 @@ struct ChatRoutes: Sendable {
 
   private func complete(_ request: Request, _ context: RequestContext) async throws -> Response {
     let body = try await RequestBodyReader.object(of: request, limits: runner.limits)
-    let chat = try ChatRequest(
-      body, limits: runner.limits, tenant: (context.principal ?? .anonymous).tenant)
-    let model = try catalog.model(chat.model)
+    let chat = try ChatRequest(body, limits: runner.limits)
+    let model = try await catalog.model(chat.model, for: context)
     let session = try await runner.start(
       chat.generation.repeated(chat.choices), on: model, prompt: "messages", for: context)
     let format = ChatFormat(
-      id: "chatcmpl-" + RandomID.make(24), model: model.info.id, created: UnixTime.now,
+      id: "chatcmpl-" + RandomID.make(24), model: model.name, created: UnixTime.now,
       hasLogprobs: chat.generation.topLogprobs != nil)
     guard chat.isStream else {
       defer { session.end() }
@@ -29,12 +28,7 @@ struct ChatRoutes: Sendable {
     let logger = context.logger
     return .events { writer in
       var chunks = ChatChunks(format: format, choices: chat.choices, includesUsage: chat.includesUsage)
-      for chunk in chunks.opening() { try await writer.send(chunk) }
-      try await writer.send(session, startingWith: first, logger: logger) { index, event in
-        chunks.encode(index, event)
-      } tail: {
-        chat.includesUsage ? [format.usageChunk(session.usage)] : []
-      }
+      try await writer.send(session, startingWith: first, as: &chunks, logger: logger)
     }
   }
 }
@@ -91,13 +85,10 @@ struct ChatFormat: Sendable {
     return .object(chunk)
   }
 
-  /// Arguments go over the wire as text: what the model wrote, when that was no JSON.
   static func toolCall(_ call: ToolCall) -> JSONObject {
     [
       "id": .string(call.id), "type": "function",
-      "function": [
-        "name": .string(call.name), "arguments": .string(call.arguments.stringValue ?? call.arguments.text()),
-      ],
+      "function": ["name": .string(call.name), "arguments": .string(call.argumentText)],
     ]
   }
 
@@ -125,7 +116,7 @@ struct ChatFormat: Sendable {
 }
 
 /// Turns generation events into chunks.
-struct ChatChunks {
+struct ChatChunks: EventEncoder {
   let format: ChatFormat
   let choices: Int
   let includesUsage: Bool
@@ -137,11 +128,17 @@ struct ChatChunks {
     self.includesUsage = includesUsage
   }
 
-  func opening() -> [JSON] {
+  func opening() -> [ServerEvent] {
     (0..<choices).map { chunk($0, ["role": "assistant", "content": "", "refusal": .null]) }
   }
 
-  mutating func encode(_ index: Int, _ event: GenerationEvent) -> [JSON] {
+  func closing(_ usage: Usage) -> [ServerEvent] {
+    (includesUsage ? [ServerEvent(format.usageChunk(usage))] : []) + [.done]
+  }
+
+  func failure(_ reply: ErrorReply) -> [ServerEvent] { [ServerEvent(reply.json)] }
+
+  mutating func encode(_ index: Int, _ event: GenerationEvent) -> [ServerEvent] {
     switch event {
     case .text(let piece, let logprobs):
       guard !piece.isEmpty || !logprobs.isEmpty else { return [] }
@@ -164,13 +161,13 @@ struct ChatChunks {
     }
   }
 
-  private func chunk(_ index: Int, _ delta: JSONObject, logprobs: JSON = .null, reason: JSON = .null) -> JSON {
+  private func chunk(_ index: Int, _ delta: JSONObject, logprobs: JSON = .null, reason: JSON = .null) -> ServerEvent {
     var chunk = format.head("chat.completion.chunk")
     chunk["choices"] = [
       ["index": .int(index), "delta": .object(delta), "logprobs": logprobs, "finish_reason": reason]
     ]
     if includesUsage { chunk["usage"] = .null }
-    return .object(chunk)
+    return ServerEvent(.object(chunk))
   }
 }
 

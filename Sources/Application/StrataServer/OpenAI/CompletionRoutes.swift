@@ -12,12 +12,11 @@ struct CompletionRoutes: Sendable {
 
   private func complete(_ request: Request, _ context: RequestContext) async throws -> Response {
     let body = try await RequestBodyReader.object(of: request, limits: runner.limits)
-    let call = try CompletionRequest(
-      body, limits: runner.limits, tenant: (context.principal ?? .anonymous).tenant)
-    let model = try catalog.model(call.model)
+    let call = try CompletionRequest(body, limits: runner.limits)
+    let model = try await catalog.model(call.model, for: context)
     let session = try await runner.start(call.generations, on: model, prompt: "prompt", for: context)
     let format = CompletionFormat(
-      id: "cmpl-" + RandomID.make(24), model: model.info.id, created: UnixTime.now, call: call)
+      id: "cmpl-" + RandomID.make(24), model: model.name, created: UnixTime.now, call: call)
     guard call.isStream else {
       defer { session.end() }
       let results = try await session.results()
@@ -28,12 +27,7 @@ struct CompletionRoutes: Sendable {
     let logger = context.logger
     return .events { writer in
       var chunks = format
-      for chunk in chunks.opening() { try await writer.send(chunk) }
-      try await writer.send(session, startingWith: first, logger: logger) { index, event in
-        chunks.encode(index, event)
-      } tail: {
-        call.includesUsage ? [format.usageChunk(session.usage)] : []
-      }
+      try await writer.send(session, startingWith: first, as: &chunks, logger: logger)
     }
   }
 }
@@ -49,7 +43,7 @@ struct CompletionRequest: Sendable {
   let echoes: [String]
   let hasLogprobs: Bool
 
-  init(_ body: JSONObject, limits: ServerLimits, tenant: String) throws {
+  init(_ body: JSONObject, limits: ServerLimits) throws {
     let reader = ParameterReader(body)
     model = try reader.require("model", try reader.string("model"))
     isStream = try reader.bool("stream") ?? false
@@ -76,7 +70,8 @@ struct CompletionRequest: Sendable {
     let template = GenerationRequest(
       .prompt(""), toolChoice: .none, sampling: try reader.sampling(),
       maxTokens: try reader.int("max_tokens", in: 1...10_000_000) ?? 16, stop: try reader.stop(),
-      topLogprobs: logprobs, tenant: tenant)
+      topLogprobs: logprobs, priority: try reader.priority())
+    try reader.checkIgnored()
     generations = prompts.flatMap { prompt in
       var request = template
       request.input = .prompt(prompt)
@@ -103,7 +98,7 @@ struct CompletionRequest: Sendable {
 }
 
 /// How completions look in JSON.
-struct CompletionFormat: Sendable {
+struct CompletionFormat: Sendable, EventEncoder {
   let id: String
   let model: String
   let created: Int
@@ -137,15 +132,21 @@ struct CompletionFormat: Sendable {
   }
 
   /// The prompts, when they are echoed.
-  mutating func opening() -> [JSON] {
-    var chunks: [JSON] = []
+  mutating func opening() -> [ServerEvent] {
+    var chunks: [ServerEvent] = []
     for (index, echo) in call.echoes.enumerated() where !echo.isEmpty {
       chunks.append(chunk(choice(index, echo, logprobs: [], reason: .null)))
     }
     return chunks
   }
 
-  mutating func encode(_ index: Int, _ event: GenerationEvent) -> [JSON] {
+  func closing(_ usage: Usage) -> [ServerEvent] {
+    (call.includesUsage ? [ServerEvent(usageChunk(usage))] : []) + [.done]
+  }
+
+  func failure(_ reply: ErrorReply) -> [ServerEvent] { [ServerEvent(reply.json)] }
+
+  mutating func encode(_ index: Int, _ event: GenerationEvent) -> [ServerEvent] {
     switch event {
     case .text(let piece, let logprobs): [chunk(choice(index, piece, logprobs: logprobs, reason: .null))]
     case .toolCall, .stopString: []
@@ -161,11 +162,11 @@ struct CompletionFormat: Sendable {
     return .object(chunk)
   }
 
-  private func chunk(_ choice: JSON) -> JSON {
+  private func chunk(_ choice: JSON) -> ServerEvent {
     var chunk = head()
     chunk["choices"] = [choice]
     if call.includesUsage { chunk["usage"] = .null }
-    return .object(chunk)
+    return ServerEvent(.object(chunk))
   }
 
   private mutating func choice(_ index: Int, _ text: String, logprobs: [TokenLogprob], reason: JSON) -> JSON {

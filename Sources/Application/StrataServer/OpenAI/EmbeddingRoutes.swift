@@ -14,7 +14,7 @@ struct EmbeddingRoutes: Sendable {
   private func embed(_ request: Request, _ context: RequestContext) async throws -> Response {
     let body = try await RequestBodyReader.object(of: request, limits: runner.limits)
     let reader = ParameterReader(body)
-    let embedder = try catalog.embedder(try reader.require("model", try reader.string("model")))
+    let embedder = try catalog.embedder(try reader.require("model", try reader.string("model")), for: context)
     let texts = try inputs(reader)
     let isBase64 = try usesBase64(reader)
     if let dimensions = try reader.int("dimensions", in: 1...1_000_000), dimensions != embedder.dimension {

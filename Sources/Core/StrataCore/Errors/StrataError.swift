@@ -47,12 +47,15 @@ public protocol StrataError: Error, Sendable, CustomStringConvertible {
   var cause: (any Error)? { get }
   /// Where in the input: a path, a byte offset, a line, a JSON pointer.
   var location: String? { get }
+  /// How long to wait before trying again, where that is known.
+  var retryAfter: Duration? { get }
 }
 
 extension StrataError {
   public var remedy: String? { nil }
   public var cause: (any Error)? { nil }
   public var location: String? { nil }
+  public var retryAfter: Duration? { nil }
 
   public var description: String {
     var text = message

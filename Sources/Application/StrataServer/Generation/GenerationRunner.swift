@@ -12,14 +12,24 @@ struct GenerationRunner: Sendable {
   /// Starts one generation for each of `requests`, as soon as there is room.
   /// - Parameter parameter: the name under which the client sent the prompt, for errors.
   func start(
-    _ requests: [GenerationRequest], on model: any LanguageModel, prompt parameter: String, for context: RequestContext
+    _ requests: [GenerationRequest], on lease: ModelLease, prompt parameter: String, for context: RequestContext
   ) async throws -> GenerationSession {
+    let model = lease.model
+    let requests = requests.map { given in
+      var request = given
+      request.tenant = context.tenant
+      request.adapter = lease.adapter
+      // A client may wait longer than its key demands, not shorter.
+      request.priority = max(given.priority, context.key?.priority ?? given.priority)
+      request.deadline = context.deadline
+      return request
+    }
     if let first = requests.first { try await checkContext(of: first, model: model, parameter) }
     let permit = try await admission.enter(context.connection)
     let live = LiveStream(
-      requests.map { model.generate($0) }, connection: context.connection, keepAlive: limits.keepAliveInterval)
-    return GenerationSession(
-      live: live, count: requests.count, permit: permit, model: model.info.id, context: context)
+      requests.map { model.generate($0) }, connection: context.connection, keepAlive: limits.keepAliveInterval,
+      deadline: context.deadline)
+    return GenerationSession(live: live, count: requests.count, permit: permit, lease: lease, context: context)
   }
 
   /// Counting tokens is as expensive as tokenizing, so it is done only where the prompt could be too long: a token has
@@ -53,7 +63,7 @@ final class GenerationSession: Sendable {
   private let live: LiveStream<GenerationEvent>
   private let count: Int
   private let permit: Admission.Permit
-  private let model: String
+  private let lease: ModelLease
   private let context: RequestContext
   private let usages: Mutex<[Usage?]>
   private let sawOutput = Mutex(false)
@@ -61,12 +71,13 @@ final class GenerationSession: Sendable {
   private let isOver = Mutex(false)
 
   init(
-    live: LiveStream<GenerationEvent>, count: Int, permit: Admission.Permit, model: String, context: RequestContext
+    live: LiveStream<GenerationEvent>, count: Int, permit: Admission.Permit, lease: ModelLease,
+    context: RequestContext
   ) {
     self.live = live
     self.count = count
     self.permit = permit
-    self.model = model
+    self.lease = lease
     self.context = context
     usages = Mutex(Array(repeating: nil, count: count))
   }
@@ -77,12 +88,15 @@ final class GenerationSession: Sendable {
   func end() {
     live.cancel()
     permit.release()
+    lease.release()
     let isAbandoned = isOver.withLock { over in
       defer { over = true }
       return !over
     }
     if isAbandoned { context.metrics.metrics.generationAbandoned() }
   }
+
+  private var model: String { lease.model.info.id }
 
   /// Prompt tokens of the (one) prompt and completion tokens of all choices, of those that finished.
   var usage: Usage {
@@ -174,30 +188,5 @@ final class GenerationSession: Sendable {
 
   private var incomplete: ServerError {
     ServerError(.incompleteGeneration, "The model \(model) ended a generation without saying how.")
-  }
-}
-
-extension EventWriter {
-  /// Writes the news of a session as `encode` puts it, then `tail` and the end mark. An error becomes the last event.
-  mutating func send(
-    _ session: GenerationSession, startingWith first: GenerationSession.News?, logger: Logger,
-    encode: (Int, GenerationEvent) -> [JSON], tail: () -> [JSON]
-  ) async throws {
-    defer { session.end() }
-    do {
-      try await session.forEach(startingWith: first) { news in
-        switch news {
-        case .silence: try await sendComment()
-        case .event(let index, let event):
-          for chunk in encode(index, event) { try await send(chunk) }
-        }
-      }
-      for chunk in tail() { try await send(chunk) }
-      try await sendDone()
-    } catch let error as any StrataError where error.code != .clientGone {
-      let reply = ErrorReply(error)
-      if reply.status.code >= 500 { logger.error("generation failed", metadata: ["error": "\(error)"]) }
-      try await send(reply.json)
-    }
   }
 }

@@ -4,6 +4,11 @@ import StrataCore
 
 enum UnixTime {
   static var now: Int { Int(Date().timeIntervalSince1970) }
+
+  /// RFC 3339, in UTC.
+  static func text(_ seconds: Int) -> String {
+    Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
+  }
 }
 
 extension ParameterReader {
@@ -55,6 +60,29 @@ extension ParameterReader {
       }
       return text
     }
+  }
+
+  /// vLLM's extension: lower numbers run first.
+  func priority() throws -> Int { try int("priority", in: -1000...1000) ?? 0 }
+
+  /// Parameters that are accepted, checked and change nothing: there is one tier, and users are told apart by keys.
+  func checkIgnored() throws {
+    for name in ["user", "safety_identifier", "prompt_cache_key"] { _ = try string(name) }
+    if let tier = try string("service_tier"), !["auto", "default", "flex", "priority"].contains(tier) {
+      throw invalid("service_tier", "must be auto, default, flex or priority.")
+    }
+    if let metadata = try reader("metadata") { _ = try metadata.metadata() }
+  }
+
+  /// Up to 16 short strings, as the OpenAI API takes them.
+  func metadata() throws -> JSONObject {
+    guard object.count <= 16 else { throw ServerError(.invalidParameter, "'metadata' has more than 16 entries.") }
+    for (key, value) in object {
+      guard key.unicodeScalars.count <= 64, let text = value.stringValue, text.unicodeScalars.count <= 512 else {
+        throw invalid(String(key.prefix(64)), "keys have up to 64 characters, values are strings of up to 512.")
+      }
+    }
+    return object
   }
 
   /// Whether usage is sent as the last chunk of a stream.

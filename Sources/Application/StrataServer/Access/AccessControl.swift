@@ -17,33 +17,31 @@ struct AccessControl: Sendable {
   /// Whether nobody has to identify themselves, because only this machine can call.
   var isLocal: Bool { keys.isEmpty }
 
-  /// The principal of the request's key; nil in local mode.
-  func principal(of request: Request) throws -> Principal? {
+  /// The key that the request presents, as OpenAI's or as Anthropic's clients do; nil in local mode.
+  func key(of request: Request) throws -> APIKey? {
     guard !isLocal else { return nil }
-    guard let header = request.headers[.authorization] else {
+    guard let secret = try AccessControl.secret(of: request) else {
       throw ServerError(
-        .invalidAPIKey, "You did not provide an API key.", remedy: "Send it as `Authorization: Bearer KEY`.")
+        .invalidAPIKey, "You did not provide an API key.",
+        remedy: "Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.")
     }
-    let parts = header.split(separator: " ", maxSplits: 1)
-    if parts.count == 2, parts[0].lowercased() == "bearer", let match = key(equalTo: parts[1]) {
-      return match.principal
-    }
-    throw ServerError(.invalidAPIKey, "Incorrect API key provided.")
+    let digest = SHA256.hash(secret)
+    var found: APIKey?
+    // All of them, so that the time tells nothing about which one matched.
+    for key in keys where key.matches(digest: digest) { found = key }
+    guard let found else { throw ServerError(.invalidAPIKey, "Incorrect API key provided.") }
+    return found
   }
 
-  /// Compares against every key in a time that depends only on lengths.
-  private func key(equalTo presented: Substring) -> APIKey? {
-    let candidate = Array(presented.utf8)
-    var found: APIKey?
-    for key in keys {
-      let secret = Array(key.key.utf8)
-      var difference = UInt8(secret.count == candidate.count ? 0 : 1)
-      for index in secret.indices {
-        difference |= secret[index] ^ (candidate.isEmpty ? 1 : candidate[index % candidate.count])
+  private static func secret(of request: Request) throws -> String? {
+    if let header = request.headers[.authorization] {
+      let parts = header.split(separator: " ", maxSplits: 1)
+      guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+        throw ServerError(.invalidAPIKey, "Incorrect API key provided.")
       }
-      if difference == 0 { found = key }
+      return String(parts[1])
     }
-    return found
+    return request.headers[.apiKey]
   }
 
   /// Refuses names that are not ours: a page of another site that points its own name at 127.0.0.1 must not get
@@ -83,6 +81,10 @@ struct AccessControl: Sendable {
 
 extension HTTPField.Name {
   static var secFetchSite: Self { known("Sec-Fetch-Site") }
+  static var apiKey: Self { known("x-api-key") }
+  static var requestTimeout: Self { known("X-Request-Timeout-Ms") }
+  static var anthropicVersion: Self { known("anthropic-version") }
+  static var anthropicRequestID: Self { known("request-id") }
   static var requestID: Self { known("X-Request-Id") }
   static var frameOptions: Self { known("X-Frame-Options") }
   static var referrerPolicy: Self { known("Referrer-Policy") }
@@ -90,5 +92,5 @@ extension HTTPField.Name {
   static var resourcePolicy: Self { known("Cross-Origin-Resource-Policy") }
 
   /// For names that are valid tokens as written here.
-  private static func known(_ name: String) -> Self { Self(name) ?? .server }
+  static func known(_ name: String) -> Self { Self(name) ?? .server }
 }
