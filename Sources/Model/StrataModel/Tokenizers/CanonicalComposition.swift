@@ -3,6 +3,10 @@
 import Foundation
 
 enum CanonicalComposition {
+  /// Pieces given to Foundation end at the first ASCII character after this many bytes: its time grows faster than the
+  /// length, and ASCII never composes with what stands before it.
+  private static let pieceByteCount = 1024
+
   /// The text in NFC, nil when it is so already. Line by line, as no character composes across a line end.
   /// - Complexity: O(bytes); only lines that may change are given to Foundation.
   static func composed(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
@@ -10,7 +14,7 @@ enum CanonicalComposition {
     var start = 0
     var index = 0
     var mayChange = false
-    func finishLine(_ end: Int) {
+    func finishPiece(_ end: Int) {
       let line = text[start..<end]
       if mayChange, result == nil {
         result = Array(text[..<start])
@@ -27,15 +31,16 @@ enum CanonicalComposition {
     while index < text.count {
       let byte = text[index]
       if byte < 0x80 {
+        if mayChange, index - start >= pieceByteCount { finishPiece(index) }
         index += 1
-        if byte == 0x0A { finishLine(index) }
+        if byte == 0x0A { finishPiece(index) }
         continue
       }
       let (scalar, next) = ScalarReader.scalar(in: text, at: index, text.count)
       if !mayChange { mayChange = !isInert(scalar.value) }
       index = next
     }
-    finishLine(text.count)
+    finishPiece(text.count)
     return result
   }
 
