@@ -20,6 +20,9 @@ void strata_quantize_tile_avx512(
     const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many, bool sums);
 void strata_floats_avx512(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last,
                           int64_t from, int64_t to);
+void strata_pair_tile_avx512(const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint32_t *tile);
+void strata_pairs_avx512(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last,
+                         int64_t from, int64_t to);
 
 /// The rows of a panel that exist.
 STRATA_INLINE __mmask16 strata_panel_mask(const strata_matrix *w, int64_t panel) {

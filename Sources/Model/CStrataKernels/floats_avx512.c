@@ -5,9 +5,12 @@
 
 STRATA_INLINE __m512 strata_weights(const strata_flavor flavor, const uint8_t *data, int64_t k) {
   if (flavor == STRATA_FLAVOR_F32) return _mm512_load_ps((const float *)(const void *)data + k * STRATA_PANEL);
-  const __m256i *halves = (const __m256i *)(const void *)(data + k * STRATA_PANEL * 2);
-  if (flavor == STRATA_FLAVOR_F16) return _mm512_cvtph_ps(_mm256_load_si256(halves));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_load_si256(halves)), 16));
+  if (flavor == STRATA_FLAVOR_F16) {
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(const void *)(data + k * STRATA_PANEL * 2)));
+  }
+  __m512i pairs = _mm512_load_si512(data + k / 2 * 64);
+  if (k % 2 == 0) return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+  return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int32_t)0xffff0000)));
 }
 
 STRATA_INLINE void strata_float_tile(const strata_flavor flavor, const int P, const int T, const strata_matmul_job *job,

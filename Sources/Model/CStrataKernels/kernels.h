@@ -95,7 +95,7 @@ void strata_region(strata_pool *pool, int64_t count, int64_t chunk, strata_body 
 
 /// 64-byte aligned scratch memory of at least `bytes`, kept by the pool between calls; valid until the caller leaves.
 /// There are STRATA_SCRATCH_SLOTS independent ones. NULL when memory could not be had.
-enum { STRATA_SCRATCH_SLOTS = 4 };
+enum { STRATA_SCRATCH_SLOTS = 6 };
 void *strata_pool_scratch(strata_pool *pool, int32_t slot, size_t bytes);
 
 // MARK: Memory

@@ -6,7 +6,8 @@
 const strata_product_kernels *strata_products(void) {
   switch (strata_isa_current()) {
 #if STRATA_X86
-    case STRATA_ISA_AVX512: return &strata_products_avx512;
+    case STRATA_ISA_AVX512:
+      return __builtin_cpu_supports("avx512bf16") ? &strata_products_avx512_bf16 : &strata_products_avx512;
     case STRATA_ISA_AVX2: return &strata_products_avx2;
 #endif
     default: return &strata_products_portable;
@@ -22,6 +23,7 @@ typedef struct strata_product {
   strata_activations activations;
   uint8_t *quantized;
   float *interleaved;
+  uint32_t *pairs;
   bool few;
   bool sums;           // some weights have minimums
   int64_t units;       // panels, or pairs of panels, of all jobs
@@ -55,7 +57,32 @@ static void strata_interleave_tiles(void *context, int64_t first, int64_t last) 
   }
 }
 
+static void strata_pair_tiles(void *context, int64_t first, int64_t last) {
+  const strata_product *product = context;
+  int64_t m = product->activations.m, cols = product->activations.cols, most = product->kernels->pair_rows;
+  for (int64_t tile = first; tile < last; tile++) {
+    int64_t row = tile * most;
+    product->kernels->pair_tile(product->x + row * product->x_stride, product->x_stride, strata_min64(most, m - row),
+                                cols, product->pairs + row * strata_pairs(cols));
+  }
+}
+
 // MARK: Items
+
+typedef enum strata_way { STRATA_WAY_QUANTIZED, STRATA_WAY_FLOATS, STRATA_WAY_PAIRS } strata_way;
+
+/// How a matrix is multiplied, which decides what form of x it needs.
+static strata_way strata_way_of(const strata_product *product, const strata_matrix *weights) {
+  if (!strata_flavor_is_float(weights->flavor)) return STRATA_WAY_QUANTIZED;
+  return weights->flavor == STRATA_FLAVOR_BF16 && product->kernels->pairs ? STRATA_WAY_PAIRS : STRATA_WAY_FLOATS;
+}
+
+/// Panels first..<last (at most two, of a matrix that is not quantized) for rows from..<to.
+static void strata_product_floats(const strata_product *product, const strata_matmul_job *job, int64_t first,
+                                  int64_t last, int64_t from, int64_t to) {
+  bool pairs = strata_way_of(product, job->weights) == STRATA_WAY_PAIRS;
+  (pairs ? product->kernels->pairs : product->kernels->floats)(job, &product->activations, first, last, from, to);
+}
 
 static void strata_product_panels(void *context, int64_t first, int64_t last) {
   const strata_product *product = context;
@@ -67,8 +94,7 @@ static void strata_product_panels(void *context, int64_t first, int64_t last) {
       int64_t end = strata_min64(panels, last);
       if (strata_flavor_is_float(job->weights->flavor)) {
         for (int64_t panel = first; panel < end; panel += 2) {
-          product->kernels->floats(job, &product->activations, panel, strata_min64(panel + 2, end), 0,
-                                   product->activations.m);
+          strata_product_floats(product, job, panel, strata_min64(panel + 2, end), 0, product->activations.m);
         }
       } else {
         product->kernels->few(job, &product->activations, first, end);
@@ -87,7 +113,7 @@ static void strata_product_pair(const strata_product *product, int64_t unit, int
     if (unit < pairs) {
       int64_t end = strata_min64(unit * 2 + 2, job->weights->panels);
       if (strata_flavor_is_float(job->weights->flavor)) {
-        product->kernels->floats(job, &product->activations, unit * 2, end, from, to);
+        strata_product_floats(product, job, unit * 2, end, from, to);
       } else {
         product->kernels->many(job, &product->activations, unit * 2, end, from, to);
       }
@@ -119,8 +145,13 @@ static void strata_product_run(strata_product *product, strata_pool *pool) {
     int64_t tiles = strata_ceil_div(m, STRATA_FLOAT_TILE);
     strata_region(pool, tiles, strata_max64(1, tiles / (threads * 4)), strata_interleave_tiles, product);
   }
+  if (product->pairs) {
+    int64_t tiles = strata_ceil_div(m, product->kernels->pair_rows);
+    strata_region(pool, tiles, strata_max64(1, tiles / (threads * 4)), strata_pair_tiles, product);
+  }
   product->activations.quantized = product->quantized;
   product->activations.interleaved = product->interleaved;
+  product->activations.pairs = product->pairs;
   if (product->few) {
     int64_t chunk = strata_max64(2, product->units / (threads * 8));
     strata_region(pool, product->units, chunk, strata_product_panels, product);
@@ -142,22 +173,29 @@ void strata_matmul_many(
   int64_t cols = jobs[0].weights->cols;
   strata_product product = {
       .kernels = strata_products(), .jobs = jobs, .job_count = job_count, .x = x, .x_stride = x_stride,
-      .activations = {NULL, NULL, m, cols}, .few = m <= STRATA_FEW_ROWS};
-  bool quantized = false, floats = false;
+      .activations = {NULL, NULL, NULL, m, cols}, .few = m <= STRATA_FEW_ROWS};
+  bool quantized = false, floats = false, pairs = false;
   for (int64_t i = 0; i < job_count; i++) {
     if (jobs[i].weights->cols != cols) continue;
-    if (strata_flavor_is_float(jobs[i].weights->flavor)) floats = true;
-    else quantized = true;
+    switch (strata_way_of(&product, jobs[i].weights)) {
+      case STRATA_WAY_QUANTIZED: quantized = true; break;
+      case STRATA_WAY_FLOATS: floats = true; break;
+      case STRATA_WAY_PAIRS: pairs = true; break;
+    }
     if (strata_flavor_has_min(jobs[i].weights->flavor)) product.sums = true;
     product.units += product.few ? jobs[i].weights->panels : strata_ceil_div(jobs[i].weights->panels, 2);
   }
   size_t quantized_bytes = (size_t)(strata_tile_block_bytes(1) * (cols / STRATA_BLOCK) * m) + 64;
   size_t float_bytes = (size_t)(m * cols) * sizeof(float) + 64;
+  size_t pair_bytes = (size_t)(m * strata_pairs(cols)) * sizeof(uint32_t) + 64;
   pool = strata_pool_enter(pool);
   if (!pool) return;
   if (quantized) product.quantized = strata_pool_scratch(pool, 0, quantized_bytes);
   if (floats) product.interleaved = strata_pool_scratch(pool, 1, float_bytes);
-  if ((!quantized || product.quantized) && (!floats || product.interleaved)) strata_product_run(&product, pool);
+  if (pairs) product.pairs = strata_pool_scratch(pool, 4, pair_bytes);
+  if ((!quantized || product.quantized) && (!floats || product.interleaved) && (!pairs || product.pairs)) {
+    strata_product_run(&product, pool);
+  }
   strata_pool_leave(pool);
 }
 

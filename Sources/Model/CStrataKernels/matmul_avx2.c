@@ -272,11 +272,16 @@ static void strata_few(const strata_matmul_job *job, const strata_activations *x
 
 // MARK: Float weights
 
-STRATA_INLINE __m256 strata_weights(const strata_flavor flavor, const uint8_t *data, int64_t at) {
+/// Column k of eight rows of a panel.
+STRATA_INLINE __m256 strata_weights(const strata_flavor flavor, const uint8_t *data, int64_t k, const int half) {
+  int64_t at = k * STRATA_PANEL + half * 8;
   if (flavor == STRATA_FLAVOR_F32) return _mm256_load_ps((const float *)(const void *)data + at);
-  __m128i halves = _mm_load_si128((const __m128i *)(const void *)(data + at * 2));
-  if (flavor == STRATA_FLAVOR_F16) return _mm256_cvtph_ps(halves);
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  if (flavor == STRATA_FLAVOR_F16) {
+    return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)(data + at * 2)));
+  }
+  __m256i pairs = _mm256_load_si256((const __m256i *)(const void *)(data + k / 2 * 64 + half * 32));
+  if (k % 2 == 0) return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+  return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int32_t)0xffff0000)));
 }
 
 /// `used` (at most 6) rows of a tile of `rows`, from row `offset` of the tile.
@@ -286,8 +291,8 @@ STRATA_INLINE void strata_float_rows(const strata_flavor flavor, const int T, co
   __m256 y[6][2];
   STRATA_UNROLL for (int t = 0; t < T; t++) y[t][0] = y[t][1] = _mm256_setzero_ps();
   for (int64_t k = 0; k < job->weights->cols; k++, tile += rows) {
-    __m256 low = strata_weights(flavor, data, k * STRATA_PANEL);
-    __m256 high = strata_weights(flavor, data, k * STRATA_PANEL + 8);
+    __m256 low = strata_weights(flavor, data, k, 0);
+    __m256 high = strata_weights(flavor, data, k, 1);
     STRATA_UNROLL for (int t = 0; t < T; t++) {
       __m256 x = _mm256_set1_ps(tile[offset + t]);
       y[t][0] = _mm256_fmadd_ps(low, x, y[t][0]);
@@ -334,5 +339,6 @@ static void strata_floats(const strata_matmul_job *job, const strata_activations
   }
 }
 
-const strata_product_kernels strata_products_avx2 = {strata_quantize_tile, strata_few, strata_many, strata_floats};
+const strata_product_kernels strata_products_avx2 = {
+    .quantize_tile = strata_quantize_tile, .few = strata_few, .many = strata_many, .floats = strata_floats};
 #endif

@@ -309,5 +309,10 @@ static void strata_many(const strata_matmul_job *job, const strata_activations *
 }
 
 const strata_product_kernels strata_products_avx512 = {
-    strata_quantize_tile_avx512, strata_few, strata_many, strata_floats_avx512};
+    .quantize_tile = strata_quantize_tile_avx512, .few = strata_few, .many = strata_many,
+    .floats = strata_floats_avx512};
+const strata_product_kernels strata_products_avx512_bf16 = {
+    .quantize_tile = strata_quantize_tile_avx512, .few = strata_few, .many = strata_many,
+    .floats = strata_floats_avx512, .pair_rows = STRATA_FLOAT_TILE, .pair_tile = strata_pair_tile_avx512,
+    .pairs = strata_pairs_avx512};
 #endif

@@ -152,7 +152,8 @@ static void strata_float_panel(const strata_matmul_job *job, const strata_activa
     if (w->flavor == STRATA_FLAVOR_F16) {
       for (int i = 0; i < STRATA_PANEL; i++) values[i] = strata_half_to_float(halves[i]);
     } else if (w->flavor == STRATA_FLAVOR_BF16) {
-      for (int i = 0; i < STRATA_PANEL; i++) values[i] = strata_bf16_to_float(halves[i]);
+      const uint16_t *pairs = (const uint16_t *)(const void *)data + k / 2 * 2 * STRATA_PANEL + k % 2;
+      for (int i = 0; i < STRATA_PANEL; i++) values[i] = strata_bf16_to_float(pairs[2 * i]);
     }
     for (int64_t row = 0; row < rows; row++) {
       float value = tile[k * rows + row];
@@ -171,4 +172,5 @@ static void strata_floats(const strata_matmul_job *job, const strata_activations
   }
 }
 
-const strata_product_kernels strata_products_portable = {strata_quantize_tile, strata_few, strata_many, strata_floats};
+const strata_product_kernels strata_products_portable = {
+    .quantize_tile = strata_quantize_tile, .few = strata_few, .many = strata_many, .floats = strata_floats};

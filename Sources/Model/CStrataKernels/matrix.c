@@ -208,6 +208,10 @@ static void strata_pack_floats(void *context, int64_t first, int64_t last) {
       const uint8_t *row = packing->source + (size_t)(panel * STRATA_PANEL + lane) * packing->row_bytes;
       if (matrix->flavor == STRATA_FLAVOR_F32) {
         for (int64_t k = 0; k < matrix->cols; k++) memcpy(target + (k * 16 + lane) * 4, row + k * 4, 4);
+      } else if (matrix->flavor == STRATA_FLAVOR_BF16) {
+        int64_t k = 0;
+        for (; k + 2 <= matrix->cols; k += 2) memcpy(target + (k / 2 * 16 + lane) * 4, row + k * 2, 4);
+        if (k < matrix->cols) memcpy(target + (k / 2 * 16 + lane) * 4, row + k * 2, 2);
       } else {
         for (int64_t k = 0; k < matrix->cols; k++) memcpy(target + (k * 16 + lane) * 2, row + k * 2, 2);
       }
@@ -221,7 +225,8 @@ static bool strata_matrix_allocate(strata_matrix *matrix) {
   int64_t panel_bytes;
   if (strata_flavor_is_float(matrix->flavor)) {
     int64_t value_bytes = matrix->flavor == STRATA_FLAVOR_F32 ? 4 : 2;
-    if (__builtin_mul_overflow(matrix->cols, STRATA_PANEL * value_bytes, &panel_bytes)) return false;
+    int64_t cols = matrix->flavor == STRATA_FLAVOR_BF16 ? strata_pairs(matrix->cols) * 2 : matrix->cols;
+    if (__builtin_mul_overflow(cols, STRATA_PANEL * value_bytes, &panel_bytes)) return false;
   } else {
     matrix->blocks = matrix->cols / STRATA_BLOCK;
     panel_bytes = matrix->blocks * strata_flavor_cell_bytes(matrix->flavor);

@@ -14,7 +14,8 @@
 //   scales    half float [16]; two such rows (columns 0...15, 16...31) when scales are per 16 columns
 //   minimums  half float [16], only when the format has them
 // value = scale * (code - offset) + minimum, times the row's factor where there are factors.
-// A float matrix is [panel][cols][16] of float or of 16-bit values.
+// A matrix of F32 or F16 is [panel][cols][16]. One of BF16 holds columns in pairs, as instructions want them:
+// [panel][pairs][16][2], with as many pairs as fill blocks of 32 columns; missing columns are zero.
 enum { STRATA_PANEL = 16, STRATA_BLOCK = 32, STRATA_GROUPS = 8, STRATA_LANES_BYTES = 64 };
 
 typedef enum strata_flavor {
@@ -78,14 +79,20 @@ struct strata_matrix {
 //   sum    [T] float: scale times the sum of codes, which multiplies the weights' minimum
 //   low, high [T] int32: minus the sums of codes over columns 0...15 and 16...31
 // (sums are of codes before 128 is added).
-// For float weights a tile is [cols][T] float.
+// For float weights a tile is [cols][T] float. For BF16 weights, where a family multiplies them as such, it is
+// `strata_pairs` times T pairs of bfloat16 in the order that the family likes.
 enum { STRATA_TILE = 6, STRATA_FLOAT_TILE = 12, STRATA_FEW_ROWS = 48 };
 
 static inline int64_t strata_tile_block_bytes(int64_t rows) { return rows * (STRATA_BLOCK + 16); }
 
+/// Pairs of columns that a row of BF16 takes.
+static inline int64_t strata_pairs(int64_t cols) { return strata_ceil_div(cols, STRATA_BLOCK) * (STRATA_BLOCK / 2); }
+
+// What a family needs of x besides floats; each is NULL when no product needs it.
 typedef struct strata_activations {
-  const uint8_t *quantized;  // NULL when no product needs it
-  const float *interleaved;  // NULL when no product needs it
+  const uint8_t *quantized;
+  const float *interleaved;
+  const uint32_t *pairs;
   int64_t m, cols;
 } strata_activations;
 
@@ -104,12 +111,19 @@ typedef struct strata_product_kernels {
   /// The same for float weights.
   void (*floats)(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last, int64_t from,
                  int64_t to);
+  /// The same for BF16 weights and x rounded to BF16, and what rounds up to `pair_rows` rows of x to one tile; without
+  /// them (0, NULL) BF16 weights are float weights like others.
+  int64_t pair_rows;
+  void (*pair_tile)(const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint32_t *tile);
+  void (*pairs)(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last, int64_t from,
+                int64_t to);
 } strata_product_kernels;
 
 extern const strata_product_kernels strata_products_portable;
 #if STRATA_X86
 extern const strata_product_kernels strata_products_avx2;
 extern const strata_product_kernels strata_products_avx512;
+extern const strata_product_kernels strata_products_avx512_bf16;
 #endif
 
 const strata_product_kernels *strata_products(void);

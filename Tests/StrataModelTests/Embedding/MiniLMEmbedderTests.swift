@@ -11,7 +11,7 @@ struct MiniLMEmbedderTests {
 
   @Test(
     "texts become the vectors of sentence-transformers",
-    arguments: [(EncoderPrecision.float32, Float(0.9999)), (.int8, 0.997)])
+    arguments: [(EncoderPrecision.float32, Float(0.9999)), (.bfloat16, 0.9999), (.int8, 0.9985)])
   func golden(precision: EncoderPrecision, least: Float) async throws {
     let embedder = try Self.embedder(precision)
     let cases = try TestModels.golden("minilm.json")

@@ -1,0 +1,110 @@
+// Products of bfloat16 weights and of x rounded to bfloat16 with AVX-512 BF16: one vdpbf16ps adds two products to each
+// of sixteen sums. Sixteen or thirty-two weight rows by up to twelve rows of x.
+#include "avx512.h"
+
+#if STRATA_X86
+
+#define STRATA_PAIR_TARGET                                                                                          \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma,f16c")))
+#define STRATA_PAIR_INLINE static inline __attribute__((always_inline)) STRATA_PAIR_TARGET
+
+// Two panels of as many pairs are 24 KB, half of the first-level cache. Sums are cut there for any number of rows.
+enum { STRATA_OPEN_PAIRS = 192 };
+
+// MARK: Activations
+
+/// Sixteen pairs of columns of each of sixteen rows (an array of 16 vectors) to sixteen rows of each of sixteen pairs.
+STRATA_PAIR_INLINE void strata_transpose(__m512i v[16]) {
+  __m512i t[16];
+  STRATA_UNROLL for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+  }
+  STRATA_UNROLL for (int i = 0; i < 16; i += 4) {
+    v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  STRATA_UNROLL for (int i = 0; i < 4; i++) {
+    __m512i a = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88), b = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
+    __m512i c = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd), d = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
+    t[i] = _mm512_shuffle_i32x4(a, b, 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(c, d, 0x88);
+    t[i + 8] = _mm512_shuffle_i32x4(a, b, 0xdd);
+    t[i + 12] = _mm512_shuffle_i32x4(c, d, 0xdd);
+  }
+  STRATA_UNROLL for (int i = 0; i < 16; i++) v[i] = t[i];
+}
+
+/// A tile [pairs][rows].
+STRATA_PAIR_TARGET void strata_pair_tile_avx512(
+    const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint32_t *tile) {
+  const __mmask16 mask = (__mmask16)((1u << rows) - 1);
+  for (int64_t k = 0; k < cols; k += STRATA_BLOCK, tile += rows * (STRATA_BLOCK / 2)) {
+    int64_t left = cols - k;
+    __mmask16 low = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+    __mmask16 high = left >= 32 ? 0xffff : left <= 16 ? 0 : (__mmask16)((1u << (left - 16)) - 1);
+    __m512i v[16];
+    STRATA_UNROLL for (int i = 0; i < 16; i++) {
+      const float *row = x + (i < rows ? i : 0) * x_stride + k;
+      v[i] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(high, row + 16), _mm512_maskz_loadu_ps(low, row));
+    }
+    strata_transpose(v);
+    STRATA_UNROLL for (int i = 0; i < 16; i++) _mm512_mask_storeu_epi32(tile + i * rows, mask, v[i]);
+  }
+}
+
+// MARK: Products
+
+STRATA_PAIR_INLINE void strata_pair_tile(const int P, const int T, const strata_matmul_job *job, const uint32_t *tile,
+                                         int64_t panel, int64_t row, int64_t first, int64_t last) {
+  const strata_matrix *w = job->weights;
+  const uint8_t *data = w->data + panel * w->panel_bytes + first * 64;
+  __m512 sums[2][STRATA_FLOAT_TILE];
+  STRATA_UNROLL for (int p = 0; p < P; p++) {
+    STRATA_UNROLL for (int t = 0; t < T; t++) sums[p][t] = _mm512_setzero_ps();
+  }
+  tile += first * T;
+  for (int64_t pair = first; pair < last; pair++, tile += T, data += 64) {
+    __m512bh weights[2];
+    STRATA_UNROLL for (int p = 0; p < P; p++) weights[p] = (__m512bh)_mm512_load_si512(data + p * w->panel_bytes);
+    STRATA_UNROLL for (int t = 0; t < T; t++) {
+      __m512bh x = (__m512bh)_mm512_set1_epi32((int32_t)tile[t]);
+      STRATA_UNROLL for (int p = 0; p < P; p++) sums[p][t] = _mm512_dpbf16_ps(sums[p][t], weights[p], x);
+    }
+  }
+  STRATA_UNROLL for (int p = 0; p < P; p++) {
+    STRATA_UNROLL for (int t = 0; t < T; t++) strata_finish(job, panel + p, row + t, sums[p][t], first == 0);
+  }
+}
+
+#define STRATA_PAIR_CASE(P, T)                                                                                      \
+  case T: strata_pair_tile(P, T, job, tile, panel, row, first, last); return;
+#define STRATA_PAIR_KERNEL(P)                                                                                       \
+  STRATA_PAIR_TARGET static void strata_pair_kernel_##P(const strata_matmul_job *job, const uint32_t *tile,         \
+                                                        int64_t rows, int64_t panel, int64_t row, int64_t first,    \
+                                                        int64_t last) {                                             \
+    switch (rows) {                                                                                                 \
+      STRATA_PAIR_CASE(P, 1) STRATA_PAIR_CASE(P, 2) STRATA_PAIR_CASE(P, 3) STRATA_PAIR_CASE(P, 4)                   \
+      STRATA_PAIR_CASE(P, 5) STRATA_PAIR_CASE(P, 6) STRATA_PAIR_CASE(P, 7) STRATA_PAIR_CASE(P, 8)                   \
+      STRATA_PAIR_CASE(P, 9) STRATA_PAIR_CASE(P, 10) STRATA_PAIR_CASE(P, 11) STRATA_PAIR_CASE(P, 12)                \
+      default: return;                                                                                              \
+    }                                                                                                               \
+  }
+STRATA_PAIR_KERNEL(1)
+STRATA_PAIR_KERNEL(2)
+
+void strata_pairs_avx512(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last,
+                         int64_t from, int64_t to) {
+  int64_t pairs = strata_pairs(x->cols);
+  for (int64_t pair = 0; pair < pairs; pair += STRATA_OPEN_PAIRS) {
+    int64_t end = strata_min64(pair + STRATA_OPEN_PAIRS, pairs);
+    for (int64_t row = from; row < to; row += STRATA_FLOAT_TILE) {
+      int64_t rows = strata_min64(STRATA_FLOAT_TILE, x->m - row);
+      const uint32_t *tile = x->pairs + row * pairs;
+      (last - first == 2 ? strata_pair_kernel_2 : strata_pair_kernel_1)(job, tile, rows, first, row, pair, end);
+    }
+  }
+}
+#endif
