@@ -58,8 +58,9 @@ static void run(strata_type type, const char *name, strata_pool *pool) {
         strata_matmul_job qkv[3] = {{q[l], qs, WIDTH, zeros, false}, {k[l], ks, WIDTH, zeros, false},
                                     {v[l], vs, WIDTH, zeros, false}};
         strata_matmul_many(pool, x, WIDTH, rows, qkv, 3); lap(QKV);
-        strata_attention_bidirectional(pool, a, WIDTH, qs, ks, vs, WIDTH, HEADS, WIDTH / HEADS,
-                                       1 / sqrtf(WIDTH / HEADS), lengths, count); lap(ATTEND);
+        (type == STRATA_TYPE_F32 ? strata_attention_bidirectional : strata_attention_bidirectional_bf16)(
+            pool, a, WIDTH, qs, ks, vs, WIDTH, HEADS, WIDTH / HEADS, 1 / sqrtf(WIDTH / HEADS), lengths, count);
+        lap(ATTEND);
         strata_matmul_job out = {o[l], x, WIDTH, zeros, true};
         strata_matmul_many(pool, a, WIDTH, rows, &out, 1); lap(O);
         strata_layer_norm(pool, x, WIDTH, x, WIDTH, rows, WIDTH, ones, zeros, 1e-12f); lap(NORM);

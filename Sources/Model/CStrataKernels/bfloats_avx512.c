@@ -1,41 +1,14 @@
 // Products of bfloat16 weights and of x rounded to bfloat16 with AVX-512 BF16: one vdpbf16ps adds two products to each
 // of sixteen sums. Sixteen or thirty-two weight rows by up to twelve rows of x.
 #include "avx512.h"
+#include "bf16.h"
 
 #if STRATA_X86
-
-#define STRATA_PAIR_TARGET                                                                                          \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma,f16c")))
-#define STRATA_PAIR_INLINE static inline __attribute__((always_inline)) STRATA_PAIR_TARGET
 
 // Two panels of as many pairs are 24 KB, half of the first-level cache. Sums are cut there for any number of rows.
 enum { STRATA_OPEN_PAIRS = 192 };
 
 // MARK: Activations
-
-/// Sixteen pairs of columns of each of sixteen rows (an array of 16 vectors) to sixteen rows of each of sixteen pairs.
-STRATA_PAIR_INLINE void strata_transpose(__m512i v[16]) {
-  __m512i t[16];
-  STRATA_UNROLL for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
-  }
-  STRATA_UNROLL for (int i = 0; i < 16; i += 4) {
-    v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  STRATA_UNROLL for (int i = 0; i < 4; i++) {
-    __m512i a = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88), b = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
-    __m512i c = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xdd), d = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xdd);
-    t[i] = _mm512_shuffle_i32x4(a, b, 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(c, d, 0x88);
-    t[i + 8] = _mm512_shuffle_i32x4(a, b, 0xdd);
-    t[i + 12] = _mm512_shuffle_i32x4(c, d, 0xdd);
-  }
-  STRATA_UNROLL for (int i = 0; i < 16; i++) v[i] = t[i];
-}
 
 /// A tile [pairs][rows].
 STRATA_PAIR_TARGET void strata_pair_tile_avx512(
@@ -47,8 +20,7 @@ STRATA_PAIR_TARGET void strata_pair_tile_avx512(
     __mmask16 high = left >= 32 ? 0xffff : left <= 16 ? 0 : (__mmask16)((1u << (left - 16)) - 1);
     __m512i v[16];
     STRATA_UNROLL for (int i = 0; i < 16; i++) {
-      const float *row = x + (i < rows ? i : 0) * x_stride + k;
-      v[i] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(high, row + 16), _mm512_maskz_loadu_ps(low, row));
+      v[i] = strata_round_pairs(x + (i < rows ? i : 0) * x_stride + k, low, high);
     }
     strata_transpose(v);
     STRATA_UNROLL for (int i = 0; i < 16; i++) _mm512_mask_storeu_epi32(tile + i * rows, mask, v[i]);

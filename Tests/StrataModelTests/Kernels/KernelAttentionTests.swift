@@ -253,11 +253,12 @@ extension KernelFamilyTests {
     #expect(paged.attend(nil, shape, q, at: 40, count: 1) == before)
   }
 
-  @Test("Encoders attend inside each sequence only")
-  func bidirectional() {
-    let lengths: [Int32] = [5, 40, 1, 0, 17]
+  @Test(
+    "Encoders attend inside each sequence only",
+    arguments: [([5, 40, 1, 0, 17], 32), ([31, 512, 12], 64), ([600], 32), ([3], 48)] as [([Int32], Int)])
+  func bidirectional(lengths: [Int32], dim: Int) {
     let rows = lengths.reduce(0) { $0 + Int($1) }
-    let width = 3 * 32
+    let width = 3 * dim
     var random = TestRandom(state: 31)
     let q = random.values(rows * width)
     let k = random.values(rows * width)
@@ -266,7 +267,7 @@ extension KernelFamilyTests {
     var row = 0
     for length in lengths.map(Int.init) {
       let range = row * width..<(row + length) * width
-      let shape = Shape(heads: 3, kvHeads: 3, dim: 32)
+      let shape = Shape(heads: 3, kvHeads: 3, dim: dim)
       expected += Self.attention(
         q: Array(q[range]), Sequence(keys: Array(k[range]), values: Array(v[range])), shape,
         seen: Array(repeating: 0..<length, count: length))
@@ -275,8 +276,13 @@ extension KernelFamilyTests {
     KernelReference.forEachFamily { family in
       var out = [Float](repeating: .nan, count: rows * width)
       strata_attention_bidirectional(
-        nil, &out, Int64(width), q, k, v, Int64(width), 3, 32, 1 / Float(32).squareRoot(), lengths, 5)
+        nil, &out, Int64(width), q, k, v, Int64(width), 3, Int32(dim), 1 / Float(dim).squareRoot(), lengths,
+        Int64(lengths.count))
       #expect(KernelReference.relativeError(out, expected) < 2e-3, "\(family)")
+      strata_attention_bidirectional_bf16(
+        nil, &out, Int64(width), q, k, v, Int64(width), 3, Int32(dim), 1 / Float(dim).squareRoot(), lengths,
+        Int64(lengths.count))
+      #expect(KernelReference.relativeError(out, expected) < 1e-2, "\(family), in bfloat16")
     }
   }
 

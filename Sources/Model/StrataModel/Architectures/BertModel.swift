@@ -27,7 +27,7 @@ public final class BertModel: Sendable {
     self.pool = pool
     let device = CPUDevice(pool: pool)
     weights = try BertWeights(file: file, configuration: configuration, precision: precision, device: device)
-    workspace = Mutex(BertWorkspace(configuration: configuration, device: device))
+    workspace = Mutex(BertWorkspace(configuration: configuration, precision: precision, device: device))
   }
 
   /// Vectors [texts][embeddingLength] of length 1, for token ids that include the special tokens.
@@ -81,6 +81,7 @@ public final class BertModel: Sendable {
 private struct BertWorkspace: ~Copyable {
   private let configuration: BertConfiguration
   private let device: any Device
+  private let roundsAttention: Bool
   private var rowCapacity = 0
   /// [rows, embedding] each
   private var stream: FloatBuffer
@@ -91,9 +92,10 @@ private struct BertWorkspace: ~Copyable {
   /// [rows, hidden]
   private var hidden: FloatBuffer
 
-  init(configuration: BertConfiguration, device: any Device) {
+  init(configuration: BertConfiguration, precision: EncoderPrecision, device: any Device) {
     self.configuration = configuration
     self.device = device
+    roundsAttention = precision != .float32
     let empty = device.makeFloats(count: 0)
     (stream, queries, keys, values, attended, hidden) = (empty, empty, empty, empty, empty, empty)
   }
@@ -125,7 +127,7 @@ private struct BertWorkspace: ~Copyable {
   private func compute(_ layer: BertLayer, lengths: [Int32], rows: Int) {
     let shape = AttentionShape(
       heads: configuration.headCount, headDimension: configuration.headDimension,
-      scale: 1 / Float(configuration.headDimension).squareRoot())
+      scale: 1 / Float(configuration.headDimension).squareRoot(), roundsToBFloat16: roundsAttention)
     device.multiply(
       stream, rows: rows,
       by: [

@@ -188,7 +188,8 @@ final class CPUDevice: Device {
     let width = Int64(shape.heads * shape.headDimension)
     lengths.withUnsafeBufferPointer { all in
       guard let first = all.baseAddress else { return }
-      strata_attention_bidirectional(
+      let attend = shape.roundsToBFloat16 ? strata_attention_bidirectional_bf16 : strata_attention_bidirectional
+      attend(
         handle, output.pointer, width, queries.pointer, keys.pointer, values.pointer, width, Int32(shape.heads),
         Int32(shape.headDimension), shape.scale, first, Int64(all.count))
     }

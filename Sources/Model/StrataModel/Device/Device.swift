@@ -141,4 +141,6 @@ struct AttentionShape {
   /// The latest positions that a row sees; nil: all.
   var window: Int?
   var softcap: Float?
+  /// Whether operands may be rounded to bfloat16 where that is faster; only `attendBothWays` heeds it.
+  var roundsToBFloat16 = false
 }
