@@ -98,7 +98,7 @@ let package = Package(
     .tests("StrataStore", ["StrataStore", "StrataTesting"]),
     .tests(
       "StrataModel", ["StrataModel", "CStrataKernels"],
-      exclude: ["Golden", "ChatTemplates/make_golden.py", "Tokenizers/make_golden.py"]),
+      exclude: ["Golden", "Adapters/make_golden.py", "ChatTemplates/make_golden.py", "Tokenizers/make_golden.py"]),
     .tests("StrataServing", ["StrataServing", "StrataTesting"]),
     .tests("StrataIndex", ["StrataIndex"]),
     .tests("StrataRetrieval", ["StrataRetrieval", "StrataTesting"]),

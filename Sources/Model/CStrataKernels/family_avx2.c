@@ -10,10 +10,13 @@
 #endif
 #define STRATA_FAMILY_ISA 1
 #include "lanes.h"
+#include "lora.h"
 #define STRATA_SCORE_VECTORS(T) ((T) <= 3 ? 2 : 1)
 #define STRATA_VALUE_ROWS 1
 #include "rows_body.h"
 #include "attention_body.h"
+#define STRATA_LORA_ROWS 1
+#include "lora_body.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
@@ -21,4 +24,5 @@
 #endif
 
 const strata_family strata_family_avx2 = STRATA_FAMILY_TABLE;
+const strata_lora_kernel strata_lora_avx2 = family_lora;
 #endif

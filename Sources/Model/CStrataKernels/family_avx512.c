@@ -11,10 +11,13 @@
 #endif
 #define STRATA_FAMILY_ISA 2
 #include "lanes.h"
+#include "lora.h"
 #define STRATA_SCORE_VECTORS(T) ((T) <= 6 ? 4 : 2)
 #define STRATA_VALUE_ROWS 6
 #include "rows_body.h"
 #include "attention_body.h"
+#define STRATA_LORA_ROWS 4
+#include "lora_body.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
@@ -22,4 +25,5 @@
 #endif
 
 const strata_family strata_family_avx512 = STRATA_FAMILY_TABLE;
+const strata_lora_kernel strata_lora_avx512 = family_lora;
 #endif

@@ -45,5 +45,11 @@ extension ModelError {
   public static let contextOverflow = ErrorCode("context_overflow", .invalidInput)
   public static let tokenOutOfRange = ErrorCode("token_out_of_range", .invalidInput)
   public static let invalidArgument = ErrorCode("invalid_argument", .invalidInput)
+  /// Part of an adapter's format that the engine cannot apply.
+  public static let adapterUnsupported = ErrorCode("adapter_unsupported", .invalidInput)
+  /// The adapter was made for another model.
+  public static let adapterMismatch = ErrorCode("adapter_mismatch", .invalidInput)
+  public static let adapterInvalid = ErrorCode("adapter_invalid", .invalidInput)
+  public static let fileUnwritable = ErrorCode("model_file_unwritable", .unavailable)
   public static let kernelFailed = ErrorCode("kernel_failed", .internal)
 }

@@ -20,6 +20,8 @@ struct TinyDecoder {
   var linearScale: Float?
   /// What the matrices are stored as.
   var matrixType: TensorType = .f32
+  /// What the reference adds to matrices, by tensor name.
+  var updates: [String: [Float]] = [:]
 
   var headDimension: Int { embedding / heads }
 
@@ -103,10 +105,25 @@ struct TinyDecoder {
     return decoded.map(Double.init)
   }
 
+  /// The name of a linear layer inside `blk.N.`.
+  static func tensorName(_ module: LoRAModule) -> String {
+    switch module {
+    case .query: "attn_q"
+    case .key: "attn_k"
+    case .value: "attn_v"
+    case .output: "attn_output"
+    case .gate: "ffn_gate"
+    case .up: "ffn_up"
+    case .down: "ffn_down"
+    }
+  }
+
   /// Logits [tokens][vocabulary] of every position.
   func referenceLogits(_ tokens: [Int32]) -> [[Double]] {
-    let weights = Dictionary(uniqueKeysWithValues: tensors().map { ($0.name, stored($0.shape, $0.values)) })
-    func values(_ name: String) -> [Double] { weights[name] ?? [] }
+    var weights = Dictionary(uniqueKeysWithValues: tensors().map { ($0.name, stored($0.shape, $0.values)) })
+    for (name, update) in updates { weights[name] = zip(weights[name] ?? [], update).map { $0 + Double($1) } }
+    let updated = weights
+    func values(_ name: String) -> [Double] { updated[name] ?? [] }
     func product(_ name: String, _ x: [Double], bias: String? = nil) -> [Double] {
       let w = values(name)
       let offsets = bias.map(values) ?? []

@@ -140,6 +140,35 @@ void strata_matmul_many(
     strata_pool *STRATA_NULLABLE pool, const float *x, int64_t x_stride, int64_t m, const strata_matmul_job *jobs,
     int64_t job_count);
 
+// MARK: Low-rank updates
+
+/// An update of a linear layer, scale · B · A (Hu et al. 2021, LoRA), packed for the kernels. Values are kept as half
+/// floats relative to the largest of their matrix.
+typedef struct strata_lora strata_lora;
+
+/// Packs A [rank, inputs] and B [outputs, rank], both finite; neither is needed afterwards.
+/// - Returns: the pair, or NULL when rank is not in 1...1024, a size is not in 1...2^24 or memory could not be had.
+strata_lora *STRATA_NULLABLE strata_lora_create(
+    const float *a, const float *b, int64_t rank, int64_t inputs, int64_t outputs, float scale);
+void strata_lora_destroy(strata_lora *STRATA_NULLABLE pair);
+/// Bytes of memory held.
+size_t strata_lora_byte_count(const strata_lora *pair);
+
+/// One pair and the rows of a batch that use it.
+typedef struct strata_lora_job {
+  const strata_lora *pair;
+  const float *x;            // row i at x + i * x_stride: [inputs]
+  int64_t x_stride;
+  float *y;                  // row i at y + i * y_stride: [outputs]
+  int64_t y_stride;
+  const int32_t *rows;       // [row_count] row numbers, each at most once
+  int64_t row_count;
+} strata_lora_job;
+
+/// y[row] += scale · B (A x[row]) for the rows of every job, in one parallel region. No row of one y is in two jobs.
+/// Within a family of instructions a row's result is the same to the bit whatever other rows and jobs there are.
+void strata_lora_add(strata_pool *STRATA_NULLABLE pool, const strata_lora_job *jobs, int64_t job_count);
+
 // MARK: Elementwise and rows
 
 /// y[m, n] = x / sqrt(mean(x²) + epsilon) * weight, row by row. y may be x.

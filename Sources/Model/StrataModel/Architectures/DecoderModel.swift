@@ -70,8 +70,8 @@ public final class DecoderModel: Sendable {
 
   /// Runs one step over several sequences: each slice's tokens are appended to its cache, and the rows that want them
   /// get logits. Linear layers run over the rows of all slices together, attention runs per slice.
-  /// - Throws: ``ModelError`` `token_out_of_range`, `context_overflow`, or `invalid_argument` (no tokens, or one cache
-  ///   in two slices); then nothing has been computed and no cache has changed.
+  /// - Throws: ``ModelError`` `token_out_of_range`, `context_overflow`, `adapter_mismatch` or `invalid_argument` (no
+  ///   tokens, or one cache in two slices); then nothing has been computed and no cache has changed.
   /// - Complexity: O(rows · parameters + rows · positions).
   public func forward(_ batch: [BatchSlice], into logits: LogitsBuffer) throws(ModelError) {
     try check(batch)
@@ -114,6 +114,11 @@ public final class DecoderModel: Sendable {
         throw ModelError(
           ModelError.tokenOutOfRange, "The token \(token) is none of the model's \(configuration.vocabularySize).",
           remedy: "Encode the text with the tokenizer of this model.")
+      }
+      guard slice.adapter?.fits(configuration) ?? true else {
+        throw ModelError(
+          ModelError.adapterMismatch, "The adapter `\(slice.adapter?.name ?? "")` belongs to a model of another shape.",
+          remedy: ModelError.otherBase)
       }
       rowCount += slice.tokens.count
     }

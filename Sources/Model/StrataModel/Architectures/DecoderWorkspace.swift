@@ -29,20 +29,23 @@ struct DecoderWorkspace: ~Copyable {
   private var gate: FloatBuffer
   private var up: FloatBuffer
 
-  /// Rows of a step: which sequence and position each belongs to.
+  /// Rows of a step: which sequence, position and adapter each belongs to.
   private struct RowPlan {
     var spans = SpanTable()
     var positions: [Int32] = []
+    var adapters = AdapterPlan()
 
     var count: Int { positions.count }
 
     mutating func removeAll() {
       spans.removeAll()
       positions.removeAll(keepingCapacity: true)
+      adapters.removeAll()
     }
 
-    mutating func append(_ cache: KVCache, position: Int, count: Int) {
+    mutating func append(_ cache: KVCache, position: Int, count: Int, _ adapter: LoRAAdapter?) {
       spans.append(cache, position: position, count: count)
+      if let adapter { adapters.append(adapter, rows: self.count..<(self.count + count)) }
       for offset in 0..<count { positions.append(Int32(position + offset)) }
     }
   }
@@ -89,15 +92,17 @@ struct DecoderWorkspace: ~Copyable {
       let count = slice.tokens.count
       let start = slice.cache.count
       let wantedCount = slice.logits.rowCount(of: count)
-      rows.append(slice.cache, position: start, count: count)
+      rows.append(slice.cache, position: start, count: count, slice.adapter)
       tokens.append(contentsOf: slice.tokens)
       wantedPerSlice.append(wantedCount)
       if wantedCount > 0 {
-        wanted.append(slice.cache, position: start + count - wantedCount, count: wantedCount)
+        wanted.append(slice.cache, position: start + count - wantedCount, count: wantedCount, slice.adapter)
         wantedRows.append(contentsOf: (rows.count - wantedCount)..<rows.count)
       }
       highest = max(highest, start + count)
     }
+    rows.adapters.close()
+    wanted.adapters.close()
     rope.cover(highest)
     if configuration.layers.contains(where: { $0.rotation == .local }) { localRope.cover(highest) }
     reserve(rows.count)
@@ -119,19 +124,20 @@ struct DecoderWorkspace: ~Copyable {
   /// One layer. In the last one only the rows that want logits go on after all keys and values are stored.
   private func compute(_ layer: DecoderLayer, index: Int, onlyWanted: Bool) {
     let attention = configuration.layers[index]
-    let query = Product(layer.query, bias: layer.queryBias, into: queries)
+    let query = (LoRAModule.query, Product(layer.query, bias: layer.queryBias, into: queries))
     let keyAndValue = [
-      Product(layer.key, bias: layer.keyBias, into: keys), Product(layer.value, bias: layer.valueBias, into: values),
+      (LoRAModule.key, Product(layer.key, bias: layer.keyBias, into: keys)),
+      (.value, Product(layer.value, bias: layer.valueBias, into: values)),
     ]
     normalize(layer.attentionNorm, count: rows.count)
-    device.multiply(normed, rows: rows.count, by: onlyWanted ? keyAndValue : [query] + keyAndValue)
+    multiply(normed, rows, layer: index, by: onlyWanted ? keyAndValue : [query] + keyAndValue)
     turn(keys, heads: configuration.keyValueHeadCount, layer.keyNorm, rows, attention)
     device.store(keys: keys, values: values, width: configuration.keyLength, of: rows.spans, layer: index)
     if onlyWanted {
       guard wanted.count > 0 else { return }
       device.gather(wantedRows, of: stream, width: configuration.embeddingLength)
       device.gather(wantedRows, of: normed, width: configuration.embeddingLength)
-      device.multiply(normed, rows: wanted.count, by: [query])
+      multiply(normed, wanted, layer: index, by: [query])
     }
     finish(layer, index: index, onlyWanted ? wanted : rows, attention)
   }
@@ -143,12 +149,15 @@ struct DecoderWorkspace: ~Copyable {
       heads: configuration.headCount, headDimension: configuration.headDimension, scale: configuration.attentionScale,
       window: attention.window, softcap: configuration.attentionSoftcap)
     device.attend(queries, shape: shape, to: rows.spans, layer: index, into: attended)
-    join(attended, layer.output, layer.outputBias, layer.attentionOutputNorm, count: rows.count)
+    join(
+      attended, (.output, layer.output), layer.outputBias, layer.attentionOutputNorm, rows, layer: index)
     normalize(layer.feedForwardNorm, count: rows.count)
-    device.multiply(normed, rows: rows.count, by: [Product(layer.gate, into: gate), Product(layer.up, into: up)])
+    multiply(
+      normed, rows, layer: index,
+      by: [(.gate, Product(layer.gate, into: gate)), (.up, Product(layer.up, into: up))])
     device.activate(
       gate, times: up, rows: rows.count, width: configuration.feedForwardLength, by: configuration.activation)
-    join(gate, layer.down, nil, layer.feedForwardOutputNorm, count: rows.count)
+    join(gate, (.down, layer.down), nil, layer.feedForwardOutputNorm, rows, layer: index)
   }
 
   private func normalize(_ weight: FloatBuffer, count: Int) {
@@ -170,13 +179,24 @@ struct DecoderWorkspace: ~Copyable {
 
   /// stream += input · Wᵀ + bias, normalized first where the architecture does.
   private func join(
-    _ input: FloatBuffer, _ weights: WeightMatrix, _ bias: FloatBuffer?, _ norm: FloatBuffer?, count: Int
+    _ input: FloatBuffer, _ linear: (module: LoRAModule, weights: WeightMatrix), _ bias: FloatBuffer?,
+    _ norm: FloatBuffer?, _ rows: RowPlan, layer: Int
   ) {
-    guard let norm else {
-      return device.multiply(
-        input, rows: count, by: [Product(weights, bias: bias, into: stream, accumulates: true)])
-    }
-    device.multiply(input, rows: count, by: [Product(weights, bias: bias, into: normed)])
-    device.addNormalized(normed, rows: count, by: norm, epsilon: configuration.rmsEpsilon, to: stream)
+    let product = Product(
+      linear.weights, bias: bias, into: norm == nil ? stream : normed, accumulates: norm == nil)
+    multiply(input, rows, layer: layer, by: [(linear.module, product)])
+    guard let norm else { return }
+    device.addNormalized(normed, rows: rows.count, by: norm, epsilon: configuration.rmsEpsilon, to: stream)
+  }
+
+  /// Several products of one input, with what the rows' adapters change in them.
+  private func multiply(
+    _ input: FloatBuffer, _ rows: RowPlan, layer: Int, by products: [(module: LoRAModule, product: Product)]
+  ) {
+    device.multiply(input, rows: rows.count, by: products.map(\.product))
+    guard !rows.adapters.isEmpty else { return }
+    device.add(
+      rows.adapters.updates(of: products.map { ($0.module, $0.product.output) }, layer: layer),
+      to: rows.adapters.rows, from: input)
   }
 }

@@ -25,11 +25,16 @@ public struct BatchSlice: Sendable {
   /// Where the sequence's keys and values are, and are written to.
   public var cache: KVCache
   public var logits: LogitsRequest
+  /// What changes the linear layers for these tokens; the same for all tokens of a sequence.
+  public var adapter: LoRAAdapter?
 
-  public init(tokens: ArraySlice<Int32>, cache: KVCache, logits: LogitsRequest = .last) {
+  public init(
+    tokens: ArraySlice<Int32>, cache: KVCache, logits: LogitsRequest = .last, adapter: LoRAAdapter? = nil
+  ) {
     self.tokens = tokens
     self.cache = cache
     self.logits = logits
+    self.adapter = adapter
   }
 }
 

@@ -37,6 +37,21 @@ final class CPUDevice: Device {
 
   func release(matrix: OpaquePointer) { strata_matrix_destroy(matrix) }
 
+  func makeLowRank(
+    a: [Float], b: [Float], rank: Int, scale: Float, name: String
+  ) throws(ModelError) -> LowRankMatrix {
+    let (inputs, outputs) = (a.count / rank, b.count / rank)
+    guard let pair = strata_lora_create(a, b, Int64(rank), Int64(inputs), Int64(outputs), scale) else {
+      throw ModelError(
+        ModelError.outOfMemory, "There is no memory for the adapter's matrices of \(name).",
+        remedy: "Unload another adapter or close other programs.")
+    }
+    return LowRankMatrix(
+      handle: pair, inputs: inputs, outputs: outputs, byteCount: strata_lora_byte_count(pair), device: self)
+  }
+
+  func release(lowRank: OpaquePointer) { strata_lora_destroy(lowRank) }
+
   func makeStore(
     layers: Int, heads: Int, headDimension: Int, pageCount: Int, type: KVType
   ) throws(ModelError) -> KVStore {
@@ -109,6 +124,23 @@ final class CPUDevice: Device {
       }
       guard let first = jobs.baseAddress else { return }
       strata_matmul_many(handle, input.pointer, Int64(columns), Int64(rows), first, Int64(products.count))
+    }
+  }
+
+  func add(_ updates: [LowRankUpdate], to rows: [Int32], from input: FloatBuffer) {
+    rows.withUnsafeBufferPointer { rows in
+      withUnsafeTemporaryAllocation(of: strata_lora_job.self, capacity: updates.count) { jobs in
+        guard let row = rows.baseAddress, let first = jobs.baseAddress else { return }
+        for (index, update) in updates.enumerated() {
+          jobs.initializeElement(
+            at: index,
+            to: strata_lora_job(
+              pair: update.matrix.handle, x: input.pointer, x_stride: Int64(update.matrix.inputs),
+              y: update.output.pointer, y_stride: Int64(update.matrix.outputs), rows: row + update.rows.lowerBound,
+              row_count: Int64(update.rows.count)))
+        }
+        strata_lora_add(handle, first, Int64(updates.count))
+      }
     }
   }
 

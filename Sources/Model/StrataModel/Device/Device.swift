@@ -24,6 +24,14 @@ protocol Device: AnyObject, Sendable {
   /// Called by handles when the last user lets go.
   func release(matrix handle: OpaquePointer)
 
+  /// Takes over scale · B · A, with A [rank, inputs] and B [outputs, rank].
+  /// - Throws: ``ModelError`` `out_of_memory`.
+  func makeLowRank(
+    a: [Float], b: [Float], rank: Int, scale: Float, name: String
+  ) throws(ModelError) -> LowRankMatrix
+
+  func release(lowRank handle: OpaquePointer)
+
   /// Memory for keys and values [layers, heads, headDimension] of `pageCount` pages, taken as they are written.
   /// - Throws: ``ModelError`` `invalid_argument` or `out_of_memory`.
   func makeStore(
@@ -50,6 +58,9 @@ protocol Device: AnyObject, Sendable {
 
   /// Several products of one `input` [rows, columns]; all have the same number of columns.
   func multiply(_ input: FloatBuffer, rows: Int, by products: [Product])
+
+  /// Adds each update of one `input` [_, inputs] to its output, in the rows that `rows[update.rows]` names.
+  func add(_ updates: [LowRankUpdate], to rows: [Int32], from input: FloatBuffer)
 
   // MARK: Rows
 
@@ -130,6 +141,14 @@ struct Product {
     self.output = output
     self.accumulates = accumulates
   }
+}
+
+/// output[row] += scale · B (A input[row]), for rows of a list that many updates share.
+struct LowRankUpdate {
+  let matrix: LowRankMatrix
+  let output: FloatBuffer
+  /// The part of the list.
+  let rows: Range<Int>
 }
 
 /// How attention weighs; heads and their size belong to the queries.

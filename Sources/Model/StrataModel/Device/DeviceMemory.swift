@@ -53,6 +53,29 @@ final class WeightMatrix: @unchecked Sendable {
   deinit { device.release(matrix: handle) }
 }
 
+/// A low-rank update B · A of a weight matrix in a device's own layout.
+final class LowRankMatrix: @unchecked Sendable {
+  // Unchecked: immutable.
+
+  /// The device's; no one else looks behind it.
+  let handle: OpaquePointer
+  let inputs: Int
+  let outputs: Int
+  /// Bytes of memory held.
+  let byteCount: Int
+  private let device: any Device
+
+  init(handle: OpaquePointer, inputs: Int, outputs: Int, byteCount: Int, device: any Device) {
+    self.handle = handle
+    self.inputs = inputs
+    self.outputs = outputs
+    self.byteCount = byteCount
+    self.device = device
+  }
+
+  deinit { device.release(lowRank: handle) }
+}
+
 /// Rows of embeddings [vocabulary, width], decoded as tokens need them. Their bytes stay in the mapped file, so that a
 /// table that is the output layer too is held once.
 struct EmbeddingTable: Sendable {
