@@ -23,6 +23,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -30,6 +31,7 @@ let package = Package(
   products: [
     .executable(name: "strata", targets: ["strata"]),
     .library(name: "StrataCore", targets: ["StrataCore"]),
+    .library(name: "StrataTelemetry", targets: ["StrataTelemetry"]),
     .library(name: "StrataSchema", targets: ["StrataSchema"]),
     .library(name: "StrataModel", targets: ["StrataModel"]),
     .library(name: "StrataServing", targets: ["StrataServing"]),
@@ -45,6 +47,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
     .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
   ],
   targets: [
@@ -54,6 +57,7 @@ let package = Package(
     .layer("Core", "StrataCore", [logging, "CLibCrypto"]),
     .layer("Core", "StrataSchema", ["StrataCore"]),
     .layer("Core", "StrataStore", ["StrataCore", grdb]),
+    .layer("Core", "StrataTelemetry", ["StrataCore", tracing]),
 
     // Layer 4
     .target(name: "CStrataKernels", path: "Sources/Model/CStrataKernels"),
@@ -95,6 +99,7 @@ let package = Package(
     .tests("StrataCore", ["StrataCore"]),
     .tests("Architecture", []),
     .tests("StrataSchema", ["StrataSchema"]),
+    .tests("StrataTelemetry", ["StrataTelemetry", "StrataTesting"]),
     .tests("StrataStore", ["StrataStore", "StrataTesting"]),
     .tests(
       "StrataModel", ["StrataModel", "CStrataKernels"],

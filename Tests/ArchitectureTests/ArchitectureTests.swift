@@ -16,6 +16,7 @@ struct ArchitectureTests {
     "StrataCore": ["Logging", "CLibCrypto"],
     "StrataSchema": ["StrataCore"],
     "StrataStore": ["StrataCore", "GRDB"],
+    "StrataTelemetry": ["StrataCore", "Tracing"],
     "StrataModel": ["StrataCore", "CStrataKernels"],
     "StrataServing": ["StrataCore", "StrataSchema", "StrataModel"],
     "StrataIndex": ["StrataCore", "CStrataKernels"],
