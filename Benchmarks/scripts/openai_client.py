@@ -7,6 +7,7 @@ import json
 import sys
 
 import openai
+import pydantic
 
 base = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080"
 client = openai.OpenAI(base_url=base + "/v1", api_key="none", max_retries=0)
@@ -70,6 +71,77 @@ print("completion", repr(text.choices[0].text))
 
 many = client.chat.completions.create(model=model, messages=hello, n=2, seed=7, max_tokens=8)
 print("n=2", [c.message.content for c in many.choices])
+
+biased = client.completions.create(model=model, prompt="The quick brown fox", max_tokens=4, temperature=0,
+                                   logit_bias={"1000": 100})
+plain = client.completions.create(model=model, prompt="The quick brown fox", max_tokens=4, temperature=0)
+print("logit_bias", repr(biased.choices[0].text), "instead of", repr(plain.choices[0].text))
+assert biased.choices[0].text != plain.choices[0].text and len(set(biased.choices[0].text.split())) == 1
+
+for parallel in (False, True):
+    reply = client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": "What is the weather in Paris and in Oslo, in celsius?"}],
+        tools=tools, tool_choice="required", parallel_tool_calls=parallel, temperature=0, max_tokens=128)
+    calls = [json.loads(c.function.arguments) for c in reply.choices[0].message.tool_calls]
+    print("parallel_tool_calls", parallel, calls)
+    assert parallel or len(calls) == 1
+
+chunks = list(client.chat.completions.create(
+    model=model, messages=hello, max_tokens=4, stream=True, stream_options={"include_usage": True}, user="u",
+    service_tier="auto", extra_body={"priority": 1}, extra_headers={"X-Request-Timeout-Ms": "60000"}))
+print("streamed usage", chunks[-1].usage.total_tokens, "cached", chunks[-1].usage.prompt_tokens_details.cached_tokens)
+
+reply = client.responses.create(model=model, input=hello[0]["content"], temperature=0, max_output_tokens=16)
+print("response", repr(reply.output_text), reply.status, reply.usage.total_tokens)
+with client.responses.stream(model=model, input=hello[0]["content"], temperature=0, max_output_tokens=16) as stream:
+    events = list(stream)
+    final = stream.get_final_response()
+numbers = [e.sequence_number for e in events if hasattr(e, "sequence_number")]
+print("response stream", len(events), "events", repr(final.output_text))
+assert final.output_text == reply.output_text and numbers == sorted(numbers)
+
+second = client.responses.create(model=model, input="And of Italy?", previous_response_id=reply.id, temperature=0,
+                                 max_output_tokens=16)
+print("continued", repr(second.output_text), "cached", second.usage.input_tokens_details.cached_tokens)
+assert client.responses.retrieve(reply.id).output_text == reply.output_text
+assert [i.type for i in client.responses.input_items.list(reply.id)] == ["message"]
+client.responses.delete(reply.id)
+try:
+    client.responses.retrieve(reply.id)
+    raise SystemExit("a deleted response was found")
+except openai.NotFoundError as error:
+    print("deleted", error.code)
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int
+
+
+parsed = client.responses.parse(
+    model=model, input="Ada is 36 years old. Extract name and age as JSON.", text_format=Person, temperature=0,
+    max_output_tokens=64)
+print("parsed", parsed.output_parsed)
+assert isinstance(parsed.output_parsed, Person)
+
+functions = [{"type": "function", "strict": True, **tools[0]["function"]}]
+with client.responses.stream(
+        model=model, input=ask[0]["content"], tools=functions, temperature=0, max_output_tokens=96,
+        tool_choice={"type": "function", "name": "get_weather"}) as stream:
+    call = stream.get_final_response().output[0]
+print("response call", call.type, call.name, call.arguments)
+answer = client.responses.create(
+    model=model, temperature=0, max_output_tokens=48, tools=functions, tool_choice="none",
+    input=ask + [call.to_dict(), {"type": "function_call_output", "call_id": call.call_id, "output": "21 degrees"}])
+print("after the call", repr(answer.output_text))
+assert client.responses.create(model=model, input="Count to 100.", max_output_tokens=3).status == "incomplete"
+
+if embedder:
+    ranked = client.post("/rerank", cast_to=object, body={
+        "model": embedder, "query": "How do I reset my password?", "top_n": 1,
+        "documents": ["The canteen opens at noon.", "To change a password, open the settings."]})
+    print("rerank", ranked["model"], ranked["results"])
+    assert ranked["results"][0]["index"] == 1
 
 if embedder:
     vectors = client.embeddings.create(model=embedder, input=["a cat", "a kitten", "tax law"])

@@ -30,6 +30,7 @@ public struct HTTPServer: Sendable {
   private let embedders: [any Embedder]
   private let rerankers: [any Reranker]
   private let source: (any ModelSource)?
+  private let onDemand: [String]
   private let app: (any AppService)?
   private let logger: Logger
 
@@ -38,17 +39,19 @@ public struct HTTPServer: Sendable {
   ///   - embedders: answer `/v1/embeddings` under their ids.
   ///   - rerankers: answer `/v1/rerank` under their ids.
   ///   - source: gives models that administrators load while the server runs.
+  ///   - onDemand: names that `source` loads when the first request asks for them.
   ///   - app: what the page works with; without it only the OpenAI API is served.
   public init(
     configuration: ServerConfiguration = ServerConfiguration(), models: [any LanguageModel],
     embedders: [any Embedder] = [], rerankers: [any Reranker] = [], source: (any ModelSource)? = nil,
-    app: (any AppService)? = nil, logger: Logger = Logger(label: "strata.server")
+    onDemand: [String] = [], app: (any AppService)? = nil, logger: Logger = Logger(label: "strata.server")
   ) {
     self.configuration = configuration
     self.models = models
     self.embedders = embedders
     self.rerankers = rerankers
     self.source = source
+    self.onDemand = onDemand
     self.app = app
     self.logger = logger
   }
@@ -63,7 +66,8 @@ public struct HTTPServer: Sendable {
     let limits = configuration.limits
     var frameworkLogger = logger
     frameworkLogger.logLevel = max(logger.logLevel, .warning)
-    let catalog = ModelCatalog(models: models, embedders: embedders, rerankers: rerankers, source: source)
+    let catalog = ModelCatalog(
+      models: models, embedders: embedders, rerankers: rerankers, source: source, onDemand: onDemand)
     let janitor = limits.modelIdleTime.map { idle in
       // Lives as long as the server runs, beside the services that end with a signal.
       Task { [logger] in
@@ -103,23 +107,29 @@ public struct HTTPServer: Sendable {
     let metrics = ServerMetrics()
     let admission = Admission(
       capacity: configuration.limits.concurrentRequests, queueCapacity: configuration.limits.waitingRequests)
-    let access = AccessControl(configuration)
-    let generation = GenerationRunner(limits: configuration.limits, admission: admission, metrics: metrics)
+    let access = AccessControl(configuration, keys: KeyRing(configuration, logger: logger))
+    let ledger = BudgetLedger()
+    let generation = GenerationRunner(
+      limits: configuration.limits, admission: admission, metrics: metrics, ledger: ledger)
     var routes =
       OperationsRoutes(metrics: metrics, admission: admission).routes
       + ModelRoutes(catalog: catalog, limits: configuration.limits).routes
       + ChatRoutes(catalog: catalog, runner: generation).routes
       + CompletionRoutes(catalog: catalog, runner: generation).routes
       + EmbeddingRoutes(catalog: catalog, runner: generation).routes
+      + RerankRoutes(catalog: catalog, runner: generation).routes
       + ResponsesRoutes(
         catalog: catalog, runner: generation, store: ResponseStore(configuration.limits)
       ).routes
       + MessagesRoutes(catalog: catalog, runner: generation).routes
     if let app {
-      routes += AppRoutes(app: app, access: access, limits: configuration.limits, admission: admission).routes
+      routes +=
+        AppRoutes(
+          app: app, access: access, limits: configuration.limits, admission: admission, ledger: ledger
+        ).routes
       routes += PageRoutes().routes
     }
-    return RequestPipeline(table: RouteTable(routes: routes), access: access, metrics: metrics)
+    return RequestPipeline(table: RouteTable(routes: routes), access: access, ledger: ledger, metrics: metrics)
   }
 
   private func explain(_ error: IOError) -> ServerError {

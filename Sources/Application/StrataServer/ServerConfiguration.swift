@@ -49,6 +49,8 @@ public struct ServerConfiguration: Sendable {
   public var host: String
   /// 0 lets the system choose; the callback of ``HTTPServer/run(onListening:)`` tells which.
   public var port: Int
+  /// A file of keys (``KeyFile``), read again when it changes. Requests need a key even while it has none.
+  public var keyFile: String?
   /// Without keys the server answers only to this machine, and the app API lets the caller choose whom to ask as.
   public var apiKeys: [APIKey]
   /// Names in the `Host` header that are accepted besides loopback names, for example behind a reverse proxy.
@@ -58,12 +60,14 @@ public struct ServerConfiguration: Sendable {
   public var handlesSignals: Bool
 
   public init(
-    host: String = "127.0.0.1", port: Int = 8080, apiKeys: [APIKey] = [], allowedHosts: [String] = [],
+    host: String = "127.0.0.1", port: Int = 8080, apiKeys: [APIKey] = [], keyFile: String? = nil,
+    allowedHosts: [String] = [],
     limits: ServerLimits = ServerLimits(), handlesSignals: Bool = true
   ) {
     self.host = host
     self.port = port
     self.apiKeys = apiKeys
+    self.keyFile = keyFile
     self.allowedHosts = allowedHosts
     self.limits = limits
     self.handlesSignals = handlesSignals
@@ -78,7 +82,7 @@ public struct ServerConfiguration: Sendable {
       throw ServerError(
         .invalidConfiguration, "Port \(port) does not exist.", remedy: "Choose a port from 1 to 65535, or 0 for any.")
     }
-    guard isLoopback || !apiKeys.isEmpty else {
+    guard isLoopback || !apiKeys.isEmpty || keyFile != nil else {
       throw ServerError(
         .keysRequired, "Listening on \(host) would let everybody on the network read every document.",
         remedy: "Configure at least one API key, or listen on 127.0.0.1.")

@@ -40,6 +40,7 @@ extension ErrorCode {
   static let incompleteBody = ErrorCode("incomplete_body", .invalidInput)
   static let bodyTooLarge = ErrorCode("request_too_large", .invalidInput)
   static let invalidAPIKey = ErrorCode("invalid_api_key", .permissionDenied)
+  static let invalidKeyFile = ErrorCode("key_file", .invalidInput)
   static let administratorsOnly = ErrorCode("administrators_only", .permissionDenied)
   static let rateLimitExceeded = ErrorCode("rate_limit_exceeded", .exhausted)
   static let deadlineExceeded = ErrorCode("deadline_exceeded", .unavailable)

@@ -24,6 +24,7 @@ struct CommandError: StrataError {
   static let toolMissing = ErrorCode("tool_missing", .unavailable)
   static let nothingIngested = ErrorCode("nothing_ingested", .notFound)
   static let unknownRun = ErrorCode("unknown_run", .notFound)
+  static let unknownKey = ErrorCode("unknown_key", .notFound)
   static let notYours = ErrorCode("not_yours", .permissionDenied)
   static let nameTaken = ErrorCode("name_taken", .conflict)
 }

@@ -157,7 +157,7 @@ public final class LocalModel: LanguageModel {
     var output = OutputAssembler(
       tokenizer: tokenizer, stop: request.stop,
       tools: forced == nil && request.toolChoice != .none ? request.tools : [],
-      holdsAll: forced != nil)
+      holdsAll: forced != nil, isParallel: request.parallelToolCalls)
     var completionTokens = 0
     for try await event in engine.submit(engineRequest) {
       switch event {

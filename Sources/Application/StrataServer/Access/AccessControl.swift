@@ -4,18 +4,18 @@ import Hummingbird
 import StrataCore
 
 struct AccessControl: Sendable {
-  private let keys: [APIKey]
+  private let keys: KeyRing
   private let allowedHosts: [String]
   private let checksHost: Bool
 
-  init(_ configuration: ServerConfiguration) {
-    keys = configuration.apiKeys
+  init(_ configuration: ServerConfiguration, keys: KeyRing) {
+    self.keys = keys
     allowedHosts = configuration.allowedHosts.map { $0.lowercased() }
     checksHost = configuration.isLoopback || !configuration.allowedHosts.isEmpty
   }
 
   /// Whether nobody has to identify themselves, because only this machine can call.
-  var isLocal: Bool { keys.isEmpty }
+  var isLocal: Bool { keys.isOpen }
 
   /// The key that the request presents, as OpenAI's or as Anthropic's clients do; nil in local mode.
   func key(of request: Request) throws -> APIKey? {
@@ -25,11 +25,9 @@ struct AccessControl: Sendable {
         .invalidAPIKey, "You did not provide an API key.",
         remedy: "Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`.")
     }
-    let digest = SHA256.hash(secret)
-    var found: APIKey?
-    // All of them, so that the time tells nothing about which one matched.
-    for key in keys where key.matches(digest: digest) { found = key }
-    guard let found else { throw ServerError(.invalidAPIKey, "Incorrect API key provided.") }
+    guard let found = keys.key(digest: SHA256.hash(secret)) else {
+      throw ServerError(.invalidAPIKey, "Incorrect API key provided.")
+    }
     return found
   }
 

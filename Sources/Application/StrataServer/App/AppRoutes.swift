@@ -8,6 +8,7 @@ struct AppRoutes: Sendable {
   let access: AccessControl
   let limits: ServerLimits
   let admission: Admission
+  let ledger: BudgetLedger
 
   var routes: [Route] {
     [
@@ -45,7 +46,10 @@ struct AppRoutes: Sendable {
       guard name == nil || name == "" || name == principal.user else {
         throw ServerError(.otherPrincipal, "With an API key you ask as its owner only.", parameter: "as")
       }
-      return principal
+      // The groups of the key, and those that the collection gives its owner.
+      let known = try await app.principal(named: principal.user)
+      return Principal(
+        tenant: principal.tenant, user: principal.user, groups: principal.groups.union(known.groups))
     }
     guard let name, !name.isEmpty else { return .anonymous }
     guard name.utf8.count <= 200 else {
@@ -77,6 +81,7 @@ struct AppRoutes: Sendable {
       throw reader.invalid("question", "is longer than \(limits.questionByteCount) bytes.")
     }
     let principal = try await principal(try reader.string("as"), context)
+    let reservation = try ledger.reserve(context.key, prompt: 0, output: nil)
     let permit = try await admission.enter(context.connection)
     let live = LiveStream(
       [app.ask(question, as: principal)], connection: context.connection, keepAlive: limits.keepAliveInterval)
@@ -87,7 +92,9 @@ struct AppRoutes: Sendable {
       }
       for await signal in live.signals {
         switch signal {
-        case .event(_, let event): try await writer.send(event.json, event: event.name)
+        case .event(_, let event):
+          if case .done(let answer) = event { reservation?.settle(used: answer.usage.totalTokens) }
+          try await writer.send(event.json, event: event.name)
         case .silence: try await writer.sendComment()
         case .ended: return
         case .clientGone: throw ServerError(.clientGone, "The client closed the connection.")

@@ -8,6 +8,7 @@ struct GenerationRunner: Sendable {
   let limits: ServerLimits
   let admission: Admission
   let metrics: ServerMetrics
+  let ledger: BudgetLedger
 
   /// Starts one generation for each of `requests`, as soon as there is room.
   /// - Parameter parameter: the name under which the client sent the prompt, for errors.
@@ -24,12 +25,23 @@ struct GenerationRunner: Sendable {
       request.deadline = context.deadline
       return request
     }
-    if let first = requests.first { try await checkContext(of: first, model: model, parameter) }
+    guard let first = requests.first else {
+      throw ServerError(.missingParameter, "There is nothing to generate.", parameter: parameter)
+    }
+    try await checkContext(of: first, model: model, parameter)
+    // Counting is worth its time only where tokens are limited.
+    let prompt =
+      context.key?.limits.countsTokens == true
+      ? try await model.countTokens(first.input, tools: first.tools) : 0
+    let reservation = try ledger.reserve(
+      context.key, prompt: prompt, output: first.maxTokens.map { $0 * requests.count })
     let permit = try await admission.enter(context.connection)
     let live = LiveStream(
       requests.map { model.generate($0) }, connection: context.connection, keepAlive: limits.keepAliveInterval,
       deadline: context.deadline)
-    return GenerationSession(live: live, count: requests.count, permit: permit, lease: lease, context: context)
+    return GenerationSession(
+      live: live, count: requests.count, permit: permit, lease: lease, reservation: reservation, promptTokens: prompt,
+      context: context)
   }
 
   /// Counting tokens is as expensive as tokenizing, so it is done only where the prompt could be too long: a token has
@@ -64,7 +76,11 @@ final class GenerationSession: Sendable {
   private let count: Int
   private let permit: Admission.Permit
   private let lease: ModelLease
+  private let reservation: BudgetReservation?
+  private let promptTokens: Int
   private let context: RequestContext
+  /// Pieces of output so far: what a generation is charged with that nobody waited for.
+  private let pieces = Mutex(0)
   private let usages: Mutex<[Usage?]>
   private let sawOutput = Mutex(false)
   /// Whether the models ended by themselves, well or not.
@@ -72,12 +88,14 @@ final class GenerationSession: Sendable {
 
   init(
     live: LiveStream<GenerationEvent>, count: Int, permit: Admission.Permit, lease: ModelLease,
-    context: RequestContext
+    reservation: BudgetReservation?, promptTokens: Int, context: RequestContext
   ) {
     self.live = live
     self.count = count
     self.permit = permit
     self.lease = lease
+    self.reservation = reservation
+    self.promptTokens = promptTokens
     self.context = context
     usages = Mutex(Array(repeating: nil, count: count))
   }
@@ -89,6 +107,10 @@ final class GenerationSession: Sendable {
     live.cancel()
     permit.release()
     lease.release()
+    // Who leaves early pays for the prompt and what was written until then.
+    let known = usage.totalTokens
+    let seen = pieces.withLock { $0 }
+    reservation?.settle(used: known > 0 ? known : seen > 0 ? promptTokens + seen : 0)
     let isAbandoned = isOver.withLock { over in
       defer { over = true }
       return !over
@@ -164,6 +186,7 @@ final class GenerationSession: Sendable {
     switch signal {
     case .event(let index, let event):
       noteFirstOutput()
+      pieces.withLock { $0 += 1 }
       if case .finished(_, let usage, _) = event { usages.withLock { $0[index] = usage } }
       return .event(index, event)
     case .failed(let error):

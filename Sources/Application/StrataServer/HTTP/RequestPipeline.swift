@@ -21,6 +21,7 @@ struct RequestPipeline: HTTPResponder {
 
   let table: RouteTable
   let access: AccessControl
+  let ledger: BudgetLedger
   let metrics: ServerMetrics
 
   func respond(to request: Request, context: ConnectionContext) async throws -> Response {
@@ -29,10 +30,11 @@ struct RequestPipeline: HTTPResponder {
     var logger = context.logger
     logger[metadataKey: "request"] = .string(id)
     var route: Route?
+    var key: APIKey?
     var response: Response
     do {
       let connection = try await ClientConnection.of(context.channel)
-      response = try await handle(request, id, connection, logger, numbers, &route)
+      response = try await handle(request, id, connection, logger, numbers, &route, &key)
     } catch {
       let reply = ErrorReply(error)
       if reply.status.code >= 500 { logger.error("request failed", metadata: ["error": "\(error)"]) }
@@ -40,6 +42,7 @@ struct RequestPipeline: HTTPResponder {
       closeIfBodyIsLeft(of: request, on: context.channel, &response)
     }
     addHeaders(to: &response, id: id)
+    ledger.addHeaders(for: key, to: &response)
     if request.method == .head { response = response.createHeadResponse() }
     let record = Record(
       route: route?.pattern ?? "unknown", method: request.method.rawValue, status: response.status.code,
@@ -63,7 +66,7 @@ struct RequestPipeline: HTTPResponder {
 
   private func handle(
     _ request: Request, _ id: String, _ connection: ClientConnection, _ logger: Logger, _ numbers: RequestMetrics,
-    _ route: inout Route?
+    _ route: inout Route?, _ key: inout APIKey?
   ) async throws -> Response {
     try access.checkHost(of: request)
     try access.checkOrigin(of: request)
@@ -78,10 +81,12 @@ struct RequestPipeline: HTTPResponder {
       return response
     case .found(let found, let parameters):
       route = found
-      let key = found.access == .everybody ? nil : try access.key(of: request)
+      key = found.access == .everybody ? nil : try access.key(of: request)
       if found.access == .administrator, !access.isLocal, key?.isAdmin != true {
         throw ServerError(.administratorsOnly, "This key may not do that.", remedy: "Use an administrator's key.")
       }
+      // Looking things up is free.
+      if request.method == .post { try ledger.admit(key) }
       return try await found.handler(
         request,
         RequestContext(

@@ -75,10 +75,12 @@ final class ModelCatalog: Sendable {
   private let created = UnixTime.now
   private let state: Mutex<State>
 
-  /// - Parameter models: stay for as long as the server runs.
+  /// - Parameters:
+  ///   - models: stay for as long as the server runs.
+  ///   - onDemand: names that `source` loads when the first request asks for them.
   init(
     models: [any LanguageModel], embedders: [any Embedder], rerankers: [any Reranker] = [],
-    source: (any ModelSource)? = nil
+    source: (any ModelSource)? = nil, onDemand: [String] = []
   ) {
     self.embedders = embedders
     self.rerankers = rerankers
@@ -89,6 +91,7 @@ final class ModelCatalog: Sendable {
       state.entries[model.info.id] = Entry(
         loaded: LoadedModel(model, unload: {}), isPinned: true, created: UnixTime.now)
     }
+    state.resting = onDemand.filter { !state.order.contains($0) }
     self.state = Mutex(state)
   }
 
@@ -150,6 +153,20 @@ final class ModelCatalog: Sendable {
         .modelNotFound, "The model `\(id)` generates text; it cannot make embeddings.", parameter: "model")
     }
     throw unknown(id, embedders.map(\.id))
+  }
+
+  /// The reranker of that name, or an embedder's cosines; without a name the first of these.
+  func reranker(_ id: String?, for context: RequestContext) throws -> any Reranker {
+    let isAllowed: (String) -> Bool = { context.key?.allows($0) ?? true }
+    let known = rerankers.filter { isAllowed($0.id) }
+    let standIns = embedders.filter { isAllowed($0.id) }.map(EmbeddingReranker.init)
+    guard let id else {
+      if let first = known.first ?? standIns.first { return first }
+      throw ServerError(.modelNotFound, "No model is loaded that can rerank.", parameter: "model")
+    }
+    if let found = known.first(where: { $0.id == id }) { return found }
+    if let found = standIns.first(where: { $0.embedder.id == id || $0.id == id }) { return found }
+    throw unknown(id, known.map(\.id) + standIns.map(\.embedder.id))
   }
 
   private func unknown(_ id: String, _ known: [String]) -> ServerError {

@@ -36,7 +36,9 @@ struct EmbeddingRoutes: Sendable {
       }
       tokens += count
     }
+    let reservation = try runner.ledger.reserve(context.key, prompt: tokens, output: 0)
     let vectors = try await embedder.embed(texts)
+    reservation?.settle(used: tokens)
     runner.metrics.tokens(model: embedder.id, prompt: tokens, completion: 0, cached: 0)
     return .json([
       "object": "list",

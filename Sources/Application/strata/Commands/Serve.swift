@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import StrataCore
+import StrataModel
 import StrataServer
 
 /// How the server listens, for both commands.
@@ -14,7 +15,20 @@ struct ServeOptions: ParsableArguments {
     help: "KEY=USER: requests with this bearer key act as USER (repeatable; also STRATA_API_KEYS, one per line).")
   var apiKey: [String] = []
 
-  func keys() throws -> [(key: String, user: String)] {
+  @Option(
+    name: .long,
+    help: "File of keys made by `strata key create` (default: the one of STRATA_HOME, if there is one).",
+    completion: .file())
+  var keys: String?
+
+  @Option(
+    name: .long, help: "Another model (as --model) that is loaded when the first request asks for it (repeatable).")
+  var onDemand: [String] = []
+
+  @Option(name: .long, help: "Seconds without a request after which models that were loaded later are freed.")
+  var modelIdle: Int?
+
+  private func givenKeys() throws -> [(key: String, user: String)] {
     let listed = (ProcessInfo.processInfo.environment["STRATA_API_KEYS"] ?? "").split(whereSeparator: \.isNewline)
     return try (apiKey + listed.map(String.init)).map { entry in
       guard let equals = entry.lastIndex(of: "="), equals != entry.startIndex else {
@@ -24,17 +38,37 @@ struct ServeOptions: ParsableArguments {
     }
   }
 
-  func serve(_ wiring: Wiring, _ collection: Collection, model: LocalAssistant) async throws {
+  private func keyFile(_ home: Home) throws -> String? {
+    if let keys {
+      guard FileManager.default.fileExists(atPath: keys) else {
+        throw CommandError(
+          CommandError.fileUnreadable, "There is no file of keys at \(keys).", remedy: "Make one: strata key create.")
+      }
+      return keys
+    }
+    return FileManager.default.fileExists(atPath: home.keys.path) ? home.keys.path : nil
+  }
+
+  func serve(
+    _ wiring: Wiring, _ collection: Collection, model: LocalAssistant, pool: ComputePool
+  ) async throws {
     var keys: [APIKey] = []
-    for (key, user) in try self.keys() {
+    for (key, user) in try givenKeys() {
       keys.append(APIKey(key: key, principal: try await collection.principal(user)))
     }
     var logger = Logger(label: "strata") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel =
       ProcessInfo.processInfo.environment["STRATA_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .warning
+    var configuration = ServerConfiguration(
+      host: host, port: port, apiKeys: keys, keyFile: try keyFile(wiring.home))
+    if let modelIdle {
+      guard modelIdle > 0 else { throw CommandError(CommandError.usage, "--model-idle must be at least 1.") }
+      configuration.limits.modelIdleTime = .seconds(modelIdle)
+    }
+    let source = try LocalModelSource(wiring: wiring, pool: pool, more: onDemand)
     let server = HTTPServer(
-      configuration: ServerConfiguration(host: host, port: port, apiKeys: keys), models: [model.model],
-      embedders: [collection.embedder], app: model, logger: logger)
+      configuration: configuration, models: [model.model], embedders: [collection.embedder], source: source,
+      onDemand: source.more, app: model, logger: logger)
     try await server.run { address in
       Terminal.out("\nStrata is ready: \(Terminal.bold("\(address)"))")
       Terminal.out(Terminal.dim("OpenAI API at \(address)/v1 · Ctrl-C stops"))
@@ -67,7 +101,7 @@ struct Up: AsyncParsableCommand {
       let collection = try await wiring.collection(documents.collection, pool: pool)
       IngestView.show(try await IngestView.run(folder, into: collection))
       let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options.model, pool: pool))
-      try await serving.serve(wiring, collection, model: assistant)
+      try await serving.serve(wiring, collection, model: assistant, pool: pool)
     }
   }
 }
@@ -86,7 +120,7 @@ struct Serve: AsyncParsableCommand {
       let pool = try wiring.pool(threads: options.threads)
       let collection = try await wiring.collection(documents.collection, pool: pool)
       let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options.model, pool: pool))
-      try await serving.serve(wiring, collection, model: assistant)
+      try await serving.serve(wiring, collection, model: assistant, pool: pool)
     }
   }
 }

@@ -11,6 +11,7 @@ struct OutputAssembler {
   private let tools: [ToolDefinition]
   /// Whether nothing is streamed: a forced call is only known when it is whole.
   private let holdsAll: Bool
+  private let callLimit: Int
   private var held = ""
   private var isInCall = false
   private var pendingLogprobs: [TokenLogprob] = []
@@ -18,12 +19,13 @@ struct OutputAssembler {
   var stopString: String? { stops.found }
   private(set) var isStopped = false
 
-  init(tokenizer: any Tokenizer, stop: [String], tools: [ToolDefinition], holdsAll: Bool) {
+  init(tokenizer: any Tokenizer, stop: [String], tools: [ToolDefinition], holdsAll: Bool, isParallel: Bool) {
     self.tokenizer = tokenizer
     decoder = StreamingDecoder(tokenizer: tokenizer)
     stops = StopMatcher(stop)
     self.tools = tools
     self.holdsAll = holdsAll
+    callLimit = isParallel ? .max : 1
   }
 
   mutating func push(_ token: SampledToken, wantsLogprobs: Bool) -> [GenerationEvent] {
@@ -41,7 +43,7 @@ struct OutputAssembler {
       return (calls.map(GenerationEvent.toolCall), !calls.isEmpty)
     }
     guard !tools.isEmpty else { return (events, false) }
-    let calls = ToolCallParser.calls(in: held, tools: tools)
+    let calls = ToolCallParser.calls(in: held, tools: tools).prefix(callLimit)
     if calls.isEmpty {
       if !held.isEmpty { events.append(.text(held, logprobs: takeLogprobs())) }
     } else {
