@@ -35,6 +35,7 @@ let package = Package(
     .library(name: "StrataSchema", targets: ["StrataSchema"]),
     .library(name: "StrataModel", targets: ["StrataModel"]),
     .library(name: "StrataServing", targets: ["StrataServing"]),
+    .library(name: "StrataTraining", targets: ["StrataTraining"]),
     .library(name: "StrataIndex", targets: ["StrataIndex"]),
     .library(name: "StrataRetrieval", targets: ["StrataRetrieval"]),
     .library(name: "StrataStore", targets: ["StrataStore"]),
@@ -63,6 +64,7 @@ let package = Package(
     .target(name: "CStrataKernels", path: "Sources/Model/CStrataKernels"),
     .layer("Model", "StrataModel", ["StrataCore", "CStrataKernels"]),
     .layer("Model", "StrataServing", ["StrataCore", "StrataSchema", "StrataModel"]),
+    .layer("Model", "StrataTraining", ["StrataCore", "StrataModel"]),
 
     // Layer 3
     .layer("Retrieval", "StrataIndex", ["StrataCore", "CStrataKernels"]),
@@ -88,8 +90,8 @@ let package = Package(
     .executableTarget(
       name: "strata",
       dependencies: [
-        "StrataCore", "StrataSchema", "StrataStore", "StrataModel", "StrataServing", "StrataIndex", "StrataRetrieval",
-        "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", argumentParser, yams,
+        "StrataCore", "StrataSchema", "StrataStore", "StrataModel", "StrataServing", "StrataTraining", "StrataIndex",
+        "StrataRetrieval", "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", argumentParser, yams,
         logging,
       ],
       path: "Sources/Application/strata", resources: [.embedInCode("Resources")], swiftSettings: common),
@@ -105,6 +107,7 @@ let package = Package(
       "StrataModel", ["StrataModel", "CStrataKernels"],
       exclude: ["Golden", "Adapters/make_golden.py", "ChatTemplates/make_golden.py", "Tokenizers/make_golden.py"]),
     .tests("StrataServing", ["StrataServing", "StrataTesting"]),
+    .tests("StrataTraining", ["StrataTraining", "StrataModel", "CStrataKernels"], exclude: ["Golden"]),
     .tests("StrataIndex", ["StrataIndex"]),
     .tests("StrataRetrieval", ["StrataRetrieval", "StrataTesting"]),
     .tests("StrataAgents", ["StrataAgents", "StrataTesting"]),

@@ -19,6 +19,7 @@ struct ArchitectureTests {
     "StrataTelemetry": ["StrataCore", "Tracing"],
     "StrataModel": ["StrataCore", "CStrataKernels"],
     "StrataServing": ["StrataCore", "StrataSchema", "StrataModel"],
+    "StrataTraining": ["StrataCore", "StrataModel"],
     "StrataIndex": ["StrataCore", "CStrataKernels"],
     "StrataRetrieval": ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", "Yams"],
     "StrataAgents": ["StrataCore", "StrataSchema"],

@@ -28,6 +28,7 @@ public struct ModelError: StrataError {
 }
 
 extension ModelError {
+  public static let diskFull = ErrorCode("disk_full", .exhausted)
   public static let fileUnreadable = ErrorCode("model_file_unreadable", .notFound)
   public static let ggufBadMagic = ErrorCode("gguf_bad_magic", .corrupted)
   public static let ggufUnsupportedVersion = ErrorCode("gguf_unsupported_version", .invalidInput)

@@ -6,8 +6,11 @@ import StrataModel
 
 struct ModelCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "model", abstract: "Fetch, list and measure models.",
-    subcommands: [ModelList.self, ModelPull.self, ModelShow.self, ModelBench.self, ModelPerplexity.self])
+    commandName: "model", abstract: "Fetch, list, measure and quantize models.",
+    subcommands: [
+      ModelList.self, ModelPull.self, ModelShow.self, ModelBench.self, ModelPerplexity.self, ModelQuantize.self,
+      ModelImportance.self,
+    ])
 }
 
 struct ModelList: AsyncParsableCommand {
@@ -128,48 +131,6 @@ struct ModelBench: AsyncParsableCommand {
       Terminal.out("\(id), \(threadCount) threads, \(result.instructionSet), median of \(repetitions)")
       Terminal.out("  prefill \(prompt) tokens   \(prefill) tokens/s")
       Terminal.out("  decode  \(generate) tokens   \(decode) tokens/s")
-    }
-  }
-}
-
-struct ModelPerplexity: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "perplexity", abstract: "Perplexity of a text, by llama.cpp's method.",
-    discussion: "Example: strata model perplexity smollm2-135m-instruct valid.txt --tokens 8192")
-  @OptionGroup var common: CommonOptions
-  @Argument(help: "Catalog name, file:PATH or a .gguf path.") var model: String
-  @Argument(help: "A text file.", completion: .file()) var file: String
-  @Option(name: .long, help: "Tokens of the text to use.") var tokens = 8192
-  @Option(name: .long, help: "Tokens of one window.") var context = 512
-  @Option(name: .long, help: "Threads (default: all processors).") var threads: Int?
-
-  func run() async throws {
-    try await common.run {
-      let (id, path) = try Wiring().modelStore.decoderPath(model)
-      guard let data = FileManager.default.contents(atPath: file) else {
-        throw CommandError(CommandError.fileUnreadable, "\(file) cannot be read.")
-      }
-      let threadCount = threads ?? ProcessInfo.processInfo.activeProcessorCount
-      let loaded = try DecoderModel(path: path, threads: threadCount)
-      let tokenizer = try loaded.file.makeTokenizer()
-      let ids = tokenizer.encode(String(decoding: data, as: UTF8.self), addSpecial: true, parseSpecial: false)
-      let bar = ProgressBar("perplexity") { "\(Int($0)) tokens/s" }
-      let result = try Perplexity.measure(
-        loaded, tokens: Array(ids.prefix(tokens)), contextLength: context,
-        bos: tokenizer.addsBOS ? tokenizer.bosID : nil
-      ) { done, total, _ in bar.update(done, of: total) }
-      bar.finish()
-      if common.json {
-        return Terminal.json([
-          "model": .string(id), "perplexity": .double(result.perplexity),
-          "standard_error": .double(result.standardError), "tokens": .int(result.tokenCount),
-          "scored_tokens": .int(result.scoredTokenCount), "context": .int(context),
-        ])
-      }
-      let value = Terminal.formatted(result.perplexity, digits: 4)
-      let error = Terminal.formatted(result.standardError, digits: 4)
-      Terminal.out(
-        "\(id): perplexity \(value) ± \(error), \(result.scoredTokenCount) of \(result.tokenCount) tokens scored")
     }
   }
 }

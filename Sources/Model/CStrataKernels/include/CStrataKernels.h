@@ -79,7 +79,8 @@ size_t strata_matrix_source_bytes(strata_type type, int64_t rows, int64_t cols);
 /// - Returns: 0, or -1 when the format is not supported or `count` is not a whole number of blocks.
 int32_t strata_dequantize(strata_type type, const void *src, float *dst, size_t count);
 
-/// Encodes `count` values (a whole number of blocks): F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 only.
+/// Encodes `count` values (a whole number of blocks) by rounding to a scale taken from the largest value: F32, F16,
+/// BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 only. `strata_convert` loses less and knows all formats.
 /// - Returns: 0, or -1 when the format is not supported or `count` is not a whole number of blocks.
 int32_t strata_quantize(strata_type type, const float *src, void *dst, size_t count);
 
@@ -100,6 +101,29 @@ int32_t strata_pool_threads(const strata_pool *STRATA_NULLABLE pool);
 void strata_parallel_for(
     strata_pool *STRATA_NULLABLE pool, int64_t count, int64_t chunk,
     void (*body)(void *STRATA_NULLABLE context, int64_t first, int64_t last), void *STRATA_NULLABLE context);
+
+// MARK: Conversion
+
+typedef enum strata_conversion_status {
+  STRATA_CONVERSION_DONE = 0,
+  STRATA_CONVERSION_UNSUPPORTED = 1,  // a format is unknown, or a row is no whole number of its blocks
+  STRATA_CONVERSION_NOT_FINITE = 2,   // the source holds an infinity or NaN
+  STRATA_CONVERSION_TOO_LARGE = 3,    // a value is beyond what the target's scales or floats can hold
+  STRATA_CONVERSION_NO_MEMORY = 4,
+} strata_conversion_status;
+
+typedef struct strata_conversion_result {
+  strata_conversion_status status;
+  int64_t place;  // for a value that stopped the conversion: its index, or that of its row's first value; else -1
+} strata_conversion_result;
+
+/// Converts a row-major [rows, cols] matrix from one format to another. Scales of quantized targets are searched for
+/// the least squared error, weighted by `importance` [cols] (the mean square of what each column is multiplied with)
+/// when given. `errors` [rows], when given, gets the sum of squared differences of each row. Results do not depend on
+/// the number of threads. After a failure the target's contents are undefined.
+strata_conversion_result strata_convert(
+    strata_pool *STRATA_NULLABLE pool, strata_type from, const void *source, strata_type to, void *target,
+    int64_t rows, int64_t cols, const float *STRATA_NULLABLE importance, double *STRATA_NULLABLE errors);
 
 // MARK: Weights and products
 

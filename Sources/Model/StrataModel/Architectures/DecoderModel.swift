@@ -18,7 +18,14 @@ public final class DecoderModel: Sendable {
   /// - Parameter contextLength: the most positions of a sequence, when fewer than the model was made for.
   /// - Throws: ``ModelError``: `unsupported_architecture`, `metadata_missing`, `metadata_invalid`, `tensor_missing`,
   ///   `tensor_shape`, or `out_of_memory` (before anything is loaded).
-  public init(gguf file: GGUFFile, pool: ComputePool, contextLength: Int? = nil) throws(ModelError) {
+  public convenience init(gguf file: GGUFFile, pool: ComputePool, contextLength: Int? = nil) throws(ModelError) {
+    try self.init(gguf: file, pool: pool, contextLength: contextLength, observer: nil)
+  }
+
+  /// - Parameter observer: sees the inputs of all linear layers of each step.
+  package init(
+    gguf file: GGUFFile, pool: ComputePool, contextLength: Int? = nil, observer: (any ActivationObserver)?
+  ) throws(ModelError) {
     let configuration = try DecoderConfiguration(gguf: file, contextLength: contextLength)
     let weightBytes = file.tensors.reduce(0) { $0 + $1.byteCount }
     // Repacked weights take up to an eighth more than in the file; the rest is workspace and the first cache.
@@ -27,7 +34,7 @@ public final class DecoderModel: Sendable {
     self.configuration = configuration
     self.file = file
     self.pool = pool
-    let device = CPUDevice(pool: pool)
+    let device: any Device = observer.map { ObservingDevice(CPUDevice(pool: pool), $0) } ?? CPUDevice(pool: pool)
     self.device = device
     weights = try DecoderWeights(gguf: file, configuration: configuration, device: device)
     file.storage.willNotNeed()

@@ -19,6 +19,8 @@ public struct TensorInfo: Sendable, Hashable {
 public final class GGUFFile: Sendable {
   public let version: Int
   public let metadata: [String: GGUFValue]
+  /// The keys of the metadata in file order.
+  public let metadataKeys: [String]
   /// In file order.
   public let tensors: [TensorInfo]
   public let storage: MappedFile
@@ -51,6 +53,7 @@ public final class GGUFFile: Sendable {
     self.path = path
     version = header.version
     metadata = header.metadata
+    metadataKeys = header.metadataKeys
     tensors = header.tensors
     tensorIndex = header.tensorIndex
   }
@@ -80,6 +83,7 @@ private struct GGUFParser {
   struct Header {
     var version: Int
     var metadata: [String: GGUFValue]
+    var metadataKeys: [String]
     var tensors: [TensorInfo]
     var tensorIndex: [String: Int]
   }
@@ -110,12 +114,14 @@ private struct GGUFParser {
     let tensorCount = try cursor.readCount(leastBytes: Self.leastTensorBytes, "tensors")
     let metadataCount = try cursor.readCount(leastBytes: Self.leastMetadataBytes, "metadata entries")
     var metadata: [String: GGUFValue] = [:]
+    var keys: [String] = []
     for _ in 0..<metadataCount {
       let key = try cursor.readString("a metadata key")
       let value = try parseValue(of: key)
       guard metadata.updateValue(value, forKey: key) == nil else {
         throw malformed("The metadata key `\(key)` occurs twice.")
       }
+      keys.append(key)
     }
     var entries: [Entry] = []
     for _ in 0..<tensorCount { entries.append(try parseEntry()) }
@@ -129,7 +135,8 @@ private struct GGUFParser {
       }
       tensors.append(tensor)
     }
-    return Header(version: version, metadata: metadata, tensors: tensors, tensorIndex: index)
+    return Header(
+      version: version, metadata: metadata, metadataKeys: keys, tensors: tensors, tensorIndex: index)
   }
 
   private mutating func parseVersion() throws(ModelError) -> Int {

@@ -72,7 +72,8 @@ public struct GGUFArray: Sendable {
   /// Byte range of the elements in `storage`, walked and found whole when the file was opened.
   let range: Range<Int>
 
-  private var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage.bytes[range]) }
+  /// The elements as the file holds them; valid while this value lives.
+  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage.bytes[range]) }
 
   /// Calls `body` with the bytes of each string in order; nothing happens when the elements are no strings.
   /// The buffer is valid during the call only.

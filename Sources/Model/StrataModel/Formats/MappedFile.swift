@@ -58,7 +58,7 @@ public final class MappedFile: @unchecked Sendable {
   func willNotNeed() { willNotNeed(0..<bytes.count) }
 
   /// The same for the whole pages inside `range`.
-  func willNotNeed(_ range: Range<Int>) {
+  package func willNotNeed(_ range: Range<Int>) {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     let first = (range.lowerBound + page - 1) / page * page
     let last = range.upperBound == bytes.count ? bytes.count : range.upperBound / page * page
