@@ -61,6 +61,50 @@ struct BudgetTests {
   }
 }
 
+/// A generator whose numbers are the same in every run (SplitMix64).
+private struct Numbers: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
+
+extension BudgetTests {
+  @Test("however requests come and end, a key never gets more than its bucket and what flowed in", arguments: 0..<50)
+  func bound(seed: UInt64) {
+    var numbers = Numbers(state: seed)
+    let limits = KeyLimits(tokensPerMinute: 600, concurrentRequests: 5)
+    var budget = KeyBudget(limits, now: .zero)
+    var now: Duration = .zero
+    var running: [(reserved: Int, used: Int)] = []
+    var used = 0
+    for _ in 0..<400 {
+      now += .milliseconds(Int.random(in: 0...2000, using: &numbers))
+      if Bool.random(using: &numbers), !running.isEmpty {
+        let ended = running.remove(at: Int.random(in: 0..<running.count, using: &numbers))
+        budget.settle(reserved: ended.reserved, used: ended.used, now: now)
+        used += ended.used
+      } else {
+        let count = Int.random(in: 1...300, using: &numbers)
+        if (try? budget.reserve(count, now: now)) != nil {
+          running.append((count, Int.random(in: 0...count, using: &numbers)))
+        }
+      }
+      #expect(budget.running == running.count && running.count <= 5)
+      #expect(Double(used + running.reduce(0) { $0 + $1.reserved }) <= 600 + 10 * seconds(now) + 1)
+    }
+    for ended in running { budget.settle(reserved: ended.reserved, used: ended.used, now: now) }
+    #expect(budget.tokenState(now: now + .seconds(60))?.remaining == 600)
+  }
+
+  private func seconds(_ duration: Duration) -> Double {
+    Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+  }
+}
+
 private let secret = "sk-test-0123456789abcdef"
 private let header = ["Authorization": "Bearer \(secret)"]
 private let path = "/v1/chat/completions"
@@ -255,6 +299,23 @@ struct RerankTests {
       short["model"] = .null
       let bare = try await server.post("/v1/rerank", .object(short)).json
       #expect(bare["results"]?[0] == ["index": 1, "relevance_score": 4])
+    }
+  }
+
+  @Test("an encoder is found by its name without the hash of its weights, for keys too")
+  func plainNames() async throws {
+    struct Hashed: Reranker {
+      let id = "cross@0123456789ab"
+      func rerank(query: String, documents: [String]) async throws -> [Float] { documents.map { _ in 1 } }
+      func countTokens(_ text: String) -> Int { 1 }
+    }
+    let mine = key(KeyLimits(), models: ["cross"])
+    try await withServer(rerankers: [Hashed()], configure: { $0.apiKeys = [mine] }) { server in
+      let body: JSON = ["model": "cross", "query": "x", "documents": ["y"]]
+      let result = try await server.post("/v1/rerank", body, headers: header)
+      #expect(result.json["model"] == "cross@0123456789ab")
+      let list = try await server.call("GET", "/v1/models", headers: header).json["data"]
+      #expect(list?.arrayValue?.compactMap { $0["id"] } == ["cross@0123456789ab"])
     }
   }
 

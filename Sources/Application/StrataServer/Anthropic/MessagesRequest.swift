@@ -31,7 +31,8 @@ struct MessagesRequest: Sendable {
     }
     if let value = try reader.int("top_k", in: 0...1_000_000) { sampling.topK = value }
     generation = GenerationRequest(
-      .messages(messages), tools: tools, toolChoice: choice, output: try MessagesRequest.output(reader),
+      .messages(messages), tools: choice == .none ? [] : tools, toolChoice: choice,
+      output: try MessagesRequest.output(reader),
       sampling: sampling, maxTokens: maxTokens, stop: try MessagesRequest.stops(reader),
       parallelToolCalls: isParallel, priority: try reader.priority())
   }

@@ -146,27 +146,42 @@ final class ModelCatalog: Sendable {
   }
 
   func embedder(_ id: String, for context: RequestContext) throws -> any Embedder {
+    let allowed = embedders.filter { allows($0.id, context) }
+    if let embedder = ModelCatalog.find(id, allowed, by: \.id) { return embedder }
     guard context.key?.allows(id) ?? true else { throw unknown(id, []) }
-    if let embedder = embedders.first(where: { $0.id == id }) { return embedder }
     if ids.contains(id) {
       throw ServerError(
         .modelNotFound, "The model `\(id)` generates text; it cannot make embeddings.", parameter: "model")
     }
-    throw unknown(id, embedders.map(\.id))
+    throw unknown(id, allowed.map(\.id))
   }
 
   /// The reranker of that name, or an embedder's cosines; without a name the first of these.
   func reranker(_ id: String?, for context: RequestContext) throws -> any Reranker {
-    let isAllowed: (String) -> Bool = { context.key?.allows($0) ?? true }
-    let known = rerankers.filter { isAllowed($0.id) }
-    let standIns = embedders.filter { isAllowed($0.id) }.map(EmbeddingReranker.init)
+    let known = rerankers.filter { allows($0.id, context) }
+    let standIns = embedders.filter { allows($0.id, context) }.map(EmbeddingReranker.init)
     guard let id else {
       if let first = known.first ?? standIns.first { return first }
       throw ServerError(.modelNotFound, "No model is loaded that can rerank.", parameter: "model")
     }
-    if let found = known.first(where: { $0.id == id }) { return found }
-    if let found = standIns.first(where: { $0.embedder.id == id || $0.id == id }) { return found }
+    if let found = ModelCatalog.find(id, known, by: \.id) { return found }
+    if let found = ModelCatalog.find(id, standIns, by: \.embedder.id) ?? standIns.first(where: { $0.id == id }) {
+      return found
+    }
     throw unknown(id, known.map(\.id) + standIns.map(\.embedder.id))
+  }
+
+  /// Encoders are called `name@hash of the weights`; the name alone will do.
+  private static func plain(_ id: String) -> String { id.lastIndex(of: "@").map { String(id[..<$0]) } ?? id }
+
+  private static func find<Model>(_ name: String, _ models: [Model], by id: (Model) -> String) -> Model? {
+    models.first { id($0) == name } ?? models.first { plain(id($0)) == name }
+  }
+
+  /// Whether the caller's key lets it use an encoder, by its whole name or the plain one.
+  private func allows(_ id: String, _ context: RequestContext) -> Bool {
+    guard let key = context.key else { return true }
+    return key.allows(id) || key.allows(ModelCatalog.plain(id))
   }
 
   private func unknown(_ id: String, _ known: [String]) -> ServerError {
@@ -276,10 +291,10 @@ final class ModelCatalog: Sendable {
       self.entry(
         id, entry.created, entry.status.rawValue, ["context_length": .int(entry.loaded.model.info.contextLength)])
     } + state.resting.filter(allowed).map { entry($0, created, "sleeping", [:]) }
-      + embedders.filter { allowed($0.id) }.map {
+      + embedders.filter { allows($0.id, context) }.map {
         entry(
           $0.id, created, "loaded", ["context_length": .int($0.maxTokens), "dimension": .int($0.dimension)])
-      } + rerankers.filter { allowed($0.id) }.map { entry($0.id, created, "loaded", [:]) }
+      } + rerankers.filter { allows($0.id, context) }.map { entry($0.id, created, "loaded", [:]) }
   }
 
   /// Everything that could be loaded too, as llama-server's router lists it.

@@ -27,9 +27,11 @@ struct ChatRequest: Sendable {
     let messages = try reader.require("messages", try reader.readers("messages"))
     guard !messages.isEmpty else { throw reader.invalid("messages", "must have at least one message.") }
     let tools = try ChatRequest.tools(reader)
+    let choice = try ChatRequest.toolChoice(reader, tools)
+    // Tools that may not be called are not shown: small models call whatever they see.
     generation = GenerationRequest(
-      .messages(try messages.map(ChatRequest.message)), tools: tools,
-      toolChoice: try ChatRequest.toolChoice(reader, tools), output: try ChatRequest.output(reader),
+      .messages(try messages.map(ChatRequest.message)), tools: choice == .none ? [] : tools, toolChoice: choice,
+      output: try ChatRequest.output(reader),
       sampling: try reader.sampling(),
       maxTokens: try reader.int("max_completion_tokens", in: 1...10_000_000)
         ?? reader.int("max_tokens", in: 1...10_000_000),

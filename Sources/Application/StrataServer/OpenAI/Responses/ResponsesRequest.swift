@@ -42,7 +42,8 @@ struct ResponsesRequest: Sendable {
     let maxTokens = try reader.int("max_output_tokens", in: 1...10_000_000)
     let sampling = try reader.sampling()
     generation = GenerationRequest(
-      .messages([]), tools: offered, toolChoice: choice, output: try ResponsesRequest.output(reader),
+      .messages([]), tools: choice == .none ? [] : offered, toolChoice: choice,
+      output: try ResponsesRequest.output(reader),
       sampling: sampling, maxTokens: maxTokens,
       topLogprobs: topLogprobs ?? (include.contains("message.output_text.logprobs") ? 0 : nil),
       parallelToolCalls: isParallel, priority: try reader.priority())
