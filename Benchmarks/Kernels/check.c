@@ -55,18 +55,34 @@ static void rounded(strata_type type, const float *x, double *out, int64_t count
     float largest = 0;
     for (int64_t i = at; quantized && i < at + 32; i++) largest = fmaxf(largest, fabsf(x[i]));
     for (int64_t i = at; i < at + (quantized ? 32 : 1); i++) {
-      out[i] = quantized && largest > 0 ? (double)rintf(x[i] * (127 / largest)) * (double)(largest / 127) : (double)x[i];
+      bool rounds = quantized && largest > 0;
+      out[i] = rounds ? (double)rintf(x[i] * (127 / largest)) * (double)(largest / 127) : (double)x[i];
     }
   }
 }
 
+/// Tiles promise the bits of AVX-512 wherever weights are quantized.
+static void same_as_avx512(strata_type type, const char *name, const float *x, int64_t rows, int64_t cols, int64_t m,
+                           const strata_matrix *w, const float *bias, strata_pool *pool) {
+  if (strata_isa_current() != STRATA_ISA_AMX || strata_block_values(type) == 1) return;
+  float *tiles = malloc((size_t)(m * rows) * 4), *vectors = malloc((size_t)(m * rows) * 4);
+  strata_matmul(pool, tiles, rows, x, cols, m, w, bias);
+  if (strata_isa_use(STRATA_ISA_AVX512)) {
+    strata_matmul(pool, vectors, rows, x, cols, m, w, bias);
+    if (memcmp(tiles, vectors, (size_t)(m * rows) * 4) != 0) fail("tiles beside AVX-512", name, rows, cols, m, 0);
+    strata_isa_use(STRATA_ISA_AMX);
+  }
+  free(tiles), free(vectors);
+}
+
 static void products(strata_type type, const char *name, int64_t rows, int64_t cols, strata_pool *pool) {
-  enum { MOST = 83 };
-  static const int64_t counts[] = {1, 2, 3, 5, 6, 7, 12, 13, 16, 17, 33, 48, 49, MOST};
+  enum { MOST = 113 };
+  static const int64_t counts[] = {1, 2, 3, 5, 6, 7, 12, 13, 16, 17, 33, 48, 49, 97, MOST};
   uint8_t *data = weights(type, rows, cols);
   strata_matrix *w = strata_matrix_create(type, data, rows, cols, pool);
   float *values = malloc((size_t)(rows * cols) * 4), *x = malloc((size_t)(MOST * cols) * 4);
-  float *bias = malloc((size_t)rows * 4), *y = malloc((size_t)(MOST * rows) * 4), *one = malloc((size_t)(MOST * rows) * 4);
+  float *bias = malloc((size_t)rows * 4), *y = malloc((size_t)(MOST * rows) * 4);
+  float *one = malloc((size_t)(MOST * rows) * 4);
   double *exact = malloc((size_t)(MOST * cols) * 8);
   strata_dequantize(type, data, values, (size_t)(rows * cols));
   for (int64_t i = 0; i < MOST * cols; i++) x[i] = number();
@@ -89,6 +105,7 @@ static void products(strata_type type, const char *name, int64_t rows, int64_t c
     memset(y, 0xff, (size_t)(m * rows) * 4);
     strata_matmul(pool, y, rows, x, cols, m, w, bias);
     if (memcmp(y, one, (size_t)(m * rows) * 4) != 0) fail("rows together", name, rows, cols, m, 0);
+    same_as_avx512(type, name, x, rows, cols, m, w, bias, pool);
   }
   strata_matrix_destroy(w);
   free(data), free(values), free(x), free(bias), free(y), free(one), free(exact);
@@ -131,6 +148,7 @@ static void encoder(int32_t heads, int32_t dim, const int32_t *lengths, int64_t 
 
 int main(void) {
   strata_pool *pool = strata_pool_create(2);
+  if (!strata_isa_use(STRATA_ISA_AMX)) strata_amx_allow_software(true);
   for (int isa = 0; isa < 8; isa++) {
     if (!strata_isa_use((strata_isa)isa)) continue;
     int before = failures;

@@ -18,6 +18,7 @@
 /// See `strata_product_kernels`.
 void strata_quantize_tile_avx512(
     const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many, bool sums);
+void strata_few_avx512(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last);
 void strata_floats_avx512(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last,
                           int64_t from, int64_t to);
 void strata_pair_tile_avx512(const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint32_t *tile);

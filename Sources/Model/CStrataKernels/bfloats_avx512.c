@@ -1,5 +1,6 @@
 // Products of bfloat16 weights and of x rounded to bfloat16 with AVX-512 BF16: one vdpbf16ps adds two products to each
 // of sixteen sums. Sixteen or thirty-two weight rows by up to twelve rows of x.
+#include "amx.h"
 #include "avx512.h"
 #include "bf16.h"
 
@@ -24,6 +25,19 @@ STRATA_PAIR_TARGET void strata_pair_tile_avx512(
     }
     strata_transpose(v);
     STRATA_UNROLL for (int i = 0; i < 16; i++) _mm512_mask_storeu_epi32(tile + i * rows, mask, v[i]);
+  }
+}
+
+/// A tile [blocks of 32 columns][rows][16 pairs].
+STRATA_PAIR_TARGET void strata_pair_tile_amx(
+    const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint32_t *tile) {
+  for (int64_t k = 0; k < cols; k += STRATA_BLOCK) {
+    int64_t left = cols - k;
+    __mmask16 low = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+    __mmask16 high = left >= 32 ? 0xffff : left <= 16 ? 0 : (__mmask16)((1u << (left - 16)) - 1);
+    for (int64_t row = 0; row < rows; row++, tile += 16) {
+      _mm512_storeu_si512(tile, strata_round_pairs(x + row * x_stride + k, low, high));
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 // Chooses the family of kernels: once by what the processor has, lowered by STRATA_ISA or by `strata_isa_use`.
-#include "kernels.h"
+#include "amx.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@ static bool strata_isa_available(strata_isa isa) {
           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 #endif
+    case STRATA_ISA_AMX: return strata_amx_works();
     default: return false;
   }
 }
@@ -26,6 +27,7 @@ const char *strata_isa_name(strata_isa isa) {
   switch (isa) {
     case STRATA_ISA_AVX2: return "avx2";
     case STRATA_ISA_AVX512: return "avx512";
+    case STRATA_ISA_AMX: return "amx";
     default: return "portable";
   }
 }
@@ -33,7 +35,7 @@ const char *strata_isa_name(strata_isa isa) {
 static strata_isa strata_isa_choose(void) {
   const char *wanted = getenv("STRATA_ISA");
   strata_isa best = STRATA_ISA_PORTABLE;
-  for (int isa = STRATA_ISA_PORTABLE; isa <= STRATA_ISA_AVX512; isa++) {
+  for (int isa = STRATA_ISA_PORTABLE; isa <= STRATA_ISA_AMX; isa++) {
     if (!strata_isa_available((strata_isa)isa)) continue;
     best = (strata_isa)isa;
     if (wanted && strcmp(wanted, strata_isa_name(best)) == 0) break;
@@ -50,7 +52,7 @@ strata_isa strata_isa_current(void) {
 }
 
 bool strata_isa_use(strata_isa isa) {
-  if (!strata_isa_available(isa)) return false;
+  if (!strata_isa_available(isa) && !(isa == STRATA_ISA_AMX && strata_amx_software_allowed())) return false;
   atomic_store_explicit(&strata_isa_chosen, (int)isa, memory_order_relaxed);
   return true;
 }

@@ -69,7 +69,8 @@ static void strata_pack_queries(strata_encoder_state *state, const strata_encode
   for (int t = 0; t < rows; t++) {
     const float *q = head->q + (row + t) * head->stride;
     for (int64_t d = 0; d < head->head_dim; d += 32) {
-      __m512 low = _mm512_mul_ps(_mm512_loadu_ps(q + d), scale), high = _mm512_mul_ps(_mm512_loadu_ps(q + d + 16), scale);
+      __m512 low = _mm512_mul_ps(_mm512_loadu_ps(q + d), scale);
+      __m512 high = _mm512_mul_ps(_mm512_loadu_ps(q + d + 16), scale);
       _mm512_storeu_si512(state->queries + (t * head->head_dim + d) / 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
     }
   }

@@ -1,10 +1,11 @@
 // The driver of products: prepares activations once, then shares the weights' panels among the threads of one region.
-#include "matrix.h"
+#include "amx.h"
 
 #include <stdlib.h>
 
 const strata_product_kernels *strata_products(void) {
   switch (strata_isa_current()) {
+    case STRATA_ISA_AMX: return strata_amx_products();
 #if STRATA_X86
     case STRATA_ISA_AVX512:
       return __builtin_cpu_supports("avx512bf16") ? &strata_products_avx512_bf16 : &strata_products_avx512;
@@ -35,11 +36,11 @@ typedef struct strata_product {
 static void strata_quantize_tiles(void *context, int64_t first, int64_t last) {
   const strata_product *product = context;
   int64_t m = product->activations.m, cols = product->activations.cols;
-  int64_t tile_bytes = strata_tile_block_bytes(STRATA_TILE) * (cols / STRATA_BLOCK);
+  int64_t most = product->activations.tile_rows, tile_bytes = strata_tile_block_bytes(most) * (cols / STRATA_BLOCK);
   for (int64_t tile = first; tile < last; tile++) {
-    int64_t row = tile * STRATA_TILE;
+    int64_t row = tile * most;
     product->kernels->quantize_tile(
-        product->x + row * product->x_stride, product->x_stride, strata_min64(STRATA_TILE, m - row), cols,
+        product->x + row * product->x_stride, product->x_stride, strata_min64(most, m - row), cols,
         product->quantized + tile * tile_bytes, !product->few, product->sums);
   }
 }
@@ -138,7 +139,7 @@ static void strata_product_run(strata_product *product, strata_pool *pool) {
   int64_t m = product->activations.m;
   int32_t threads = strata_pool_threads(pool);
   if (product->quantized) {
-    int64_t tiles = strata_ceil_div(m, STRATA_TILE);
+    int64_t tiles = strata_ceil_div(m, product->activations.tile_rows);
     strata_region(pool, tiles, strata_max64(1, tiles / (threads * 4)), strata_quantize_tiles, product);
   }
   if (product->interleaved) {
@@ -166,14 +167,17 @@ static void strata_product_run(strata_product *product, strata_pool *pool) {
   strata_region(pool, items, 1, strata_product_items, product);
 }
 
-void strata_matmul_many(
-    strata_pool *pool, const float *x, int64_t x_stride, int64_t m, const strata_matmul_job *jobs,
-    int64_t job_count) {
+void strata_matmul_with(
+    const strata_product_kernels *kernels, strata_pool *pool, const float *x, int64_t x_stride, int64_t m,
+    const strata_matmul_job *jobs, int64_t job_count) {
+  enum { BEHIND = 1024 };  // what kernels of whole tiles may read behind the last row
   if (m <= 0 || job_count <= 0) return;
   int64_t cols = jobs[0].weights->cols;
   strata_product product = {
-      .kernels = strata_products(), .jobs = jobs, .job_count = job_count, .x = x, .x_stride = x_stride,
-      .activations = {NULL, NULL, NULL, m, cols}, .few = m <= STRATA_FEW_ROWS};
+      .kernels = kernels, .jobs = jobs, .job_count = job_count, .x = x, .x_stride = x_stride,
+      .activations = {.m = m, .cols = cols, .tile_rows = kernels->many_rows}, .few = m <= kernels->few_limit};
+  // As few tiles as can be, of equal height: unpacking weights is paid once per tile.
+  if (product.few) product.activations.tile_rows = strata_ceil_div(m, strata_ceil_div(m, kernels->few_rows));
   bool quantized = false, floats = false, pairs = false;
   for (int64_t i = 0; i < job_count; i++) {
     if (jobs[i].weights->cols != cols) continue;
@@ -185,9 +189,9 @@ void strata_matmul_many(
     if (strata_flavor_has_min(jobs[i].weights->flavor)) product.sums = true;
     product.units += product.few ? jobs[i].weights->panels : strata_ceil_div(jobs[i].weights->panels, 2);
   }
-  size_t quantized_bytes = (size_t)(strata_tile_block_bytes(1) * (cols / STRATA_BLOCK) * m) + 64;
-  size_t float_bytes = (size_t)(m * cols) * sizeof(float) + 64;
-  size_t pair_bytes = (size_t)(m * strata_pairs(cols)) * sizeof(uint32_t) + 64;
+  size_t quantized_bytes = (size_t)(strata_tile_block_bytes(1) * (cols / STRATA_BLOCK) * m) + BEHIND;
+  size_t float_bytes = (size_t)(m * cols) * sizeof(float) + BEHIND;
+  size_t pair_bytes = (size_t)(m * strata_pairs(cols)) * sizeof(uint32_t) + BEHIND;
   pool = strata_pool_enter(pool);
   if (!pool) return;
   if (quantized) product.quantized = strata_pool_scratch(pool, 0, quantized_bytes);
@@ -197,6 +201,12 @@ void strata_matmul_many(
     strata_product_run(&product, pool);
   }
   strata_pool_leave(pool);
+}
+
+void strata_matmul_many(
+    strata_pool *pool, const float *x, int64_t x_stride, int64_t m, const strata_matmul_job *jobs,
+    int64_t job_count) {
+  strata_matmul_with(strata_products(), pool, x, x_stride, m, jobs, job_count);
 }
 
 void strata_matmul(

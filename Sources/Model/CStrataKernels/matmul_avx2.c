@@ -139,17 +139,33 @@ static void strata_open_cells(strata_flavor flavor, const uint8_t *cell, int64_t
 
 // MARK: Products
 
+/// A cell opened before, for many rows, or one that is unpacked on the way, for a single row. One is NULL, which
+/// inlining turns into two kernels.
+typedef struct strata_cell_source {
+  const strata_open_cell *open;
+  const uint8_t *packed;
+} strata_cell_source;
+
+STRATA_INLINE __m256 strata_source_scale(
+    const strata_flavor flavor, const strata_cell_source *cell, const int second, const int half) {
+  if (cell->open) return _mm256_load_ps((second ? cell->open->second : cell->open->scale) + 8 * half);
+  const uint8_t *at = cell->packed + strata_flavor_scales_at(flavor) + second * 32 + half * 16;
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)at));
+}
+
 /// Adds groups first..<last of one row of x times 8 weight rows, in 32 bits. Products of 4-, 5- and 6-bit codes with
 /// ±127 fit 16 bits in sums of 8, 4 and 2 groups; 8-bit codes move their sign to x, so that one group fits.
-STRATA_INLINE __m256i strata_groups(const int bits, const strata_open_cell *cell, const int half, const uint8_t *x,
-                                    int64_t group_bytes, const int first, const int last) {
+STRATA_INLINE __m256i strata_groups(const strata_flavor flavor, const strata_cell_source *cell, const int half,
+                                    const uint8_t *x, int64_t group_bytes, const int first, const int last) {
+  const int bits = strata_flavor_bits(flavor);
   const int run = bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
   __m256i total = _mm256_setzero_si256(), pairs = total;
   STRATA_UNROLL for (int g = first; g < last; g++) {
     int32_t word;
     __builtin_memcpy(&word, x + g * group_bytes, 4);
     __m256i values = _mm256_set1_epi32(word);
-    __m256i codes = _mm256_load_si256((const __m256i *)(const void *)(cell->codes[g] + half * 32));
+    __m256i codes = cell->open ? _mm256_load_si256((const __m256i *)(const void *)(cell->open->codes[g] + half * 32))
+                               : strata_codes(flavor, cell->packed, g, half);
     __m256i products = bits == 8
         ? _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(values, codes))
         : _mm256_maddubs_epi16(codes, values);
@@ -162,32 +178,34 @@ STRATA_INLINE __m256i strata_groups(const int bits, const strata_open_cell *cell
 }
 
 /// One row of x, 16 weight rows, `blocks` blocks; sums [16] are added to.
-STRATA_INLINE void strata_open_row(const strata_flavor flavor, const strata_open_cell *cells, const uint8_t *tile,
-                                   int64_t rows, int64_t row, int64_t blocks, float *sums) {
+STRATA_INLINE void strata_open_row(const strata_flavor flavor, const strata_open_cell *cells, const uint8_t *packed,
+                                   const uint8_t *tile, int64_t rows, int64_t row, int64_t blocks, float *sums) {
   const int bits = strata_flavor_bits(flavor);
   __m256 y[2] = {_mm256_loadu_ps(sums), _mm256_loadu_ps(sums + 8)};
-  for (int64_t block = 0; block < blocks; block++, cells++, tile += strata_tile_block_bytes(rows)) {
+  for (int64_t block = 0; block < blocks; block++, tile += strata_tile_block_bytes(rows)) {
+    const strata_cell_source cell = {
+        cells ? cells + block : NULL, cells ? NULL : packed + block * strata_flavor_cell_bytes(flavor)};
     const float *scales = (const float *)(const void *)(tile + rows * STRATA_BLOCK);
     const int32_t *lows = (const int32_t *)(const void *)(scales + 2 * rows);
     __m256 d = _mm256_set1_ps(scales[row]);
     int32_t low = bits == 8 || strata_flavor_has_min(flavor) ? 0 : lows[row] * (1 << (bits - 1));
     int32_t high = bits == 8 || strata_flavor_has_min(flavor) ? 0 : lows[rows + row] * (1 << (bits - 1));
     STRATA_UNROLL for (int half = 0; half < 2; half++) {
-      __m256 scale = _mm256_mul_ps(_mm256_load_ps(cells->scale + 8 * half), d);
+      __m256 scale = _mm256_mul_ps(strata_source_scale(flavor, &cell, 0, half), d);
       const uint8_t *x = tile + row * 4;
       if (flavor == STRATA_FLAVOR_6) {
-        __m256 second = _mm256_mul_ps(_mm256_load_ps(cells->second + 8 * half), d);
-        __m256i a = _mm256_add_epi32(strata_groups(bits, cells, half, x, rows * 4, 0, 4), _mm256_set1_epi32(low));
-        __m256i b = _mm256_add_epi32(strata_groups(bits, cells, half, x, rows * 4, 4, 8), _mm256_set1_epi32(high));
+        __m256 second = _mm256_mul_ps(strata_source_scale(flavor, &cell, 1, half), d);
+        __m256i a = _mm256_add_epi32(strata_groups(flavor, &cell, half, x, rows * 4, 0, 4), _mm256_set1_epi32(low));
+        __m256i b = _mm256_add_epi32(strata_groups(flavor, &cell, half, x, rows * 4, 4, 8), _mm256_set1_epi32(high));
         y[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(a), scale, y[half]);
         y[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(b), second, y[half]);
       } else {
-        __m256i a = strata_groups(bits, cells, half, x, rows * 4, 0, 8);
+        __m256i a = strata_groups(flavor, &cell, half, x, rows * 4, 0, 8);
         if (!strata_flavor_has_min(flavor)) a = _mm256_add_epi32(a, _mm256_set1_epi32(low + high));
         y[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(a), scale, y[half]);
         if (strata_flavor_has_min(flavor)) {
           __m256 sum = _mm256_set1_ps(scales[rows + row]);
-          y[half] = _mm256_fmadd_ps(_mm256_load_ps(cells->second + 8 * half), sum, y[half]);
+          y[half] = _mm256_fmadd_ps(strata_source_scale(flavor, &cell, 1, half), sum, y[half]);
         }
       }
     }
@@ -197,9 +215,11 @@ STRATA_INLINE void strata_open_row(const strata_flavor flavor, const strata_open
 }
 
 #define STRATA_ROW(NAME, FLAVOR)                                                                                    \
-  STRATA_TARGET static void strata_row_##NAME(const strata_open_cell *cells, const uint8_t *tile, int64_t rows,     \
-                                              int64_t row, int64_t blocks, float *sums) {                           \
-    strata_open_row(FLAVOR, cells, tile, rows, row, blocks, sums);                                                  \
+  STRATA_TARGET static void strata_row_##NAME(const strata_open_cell *cells, const uint8_t *packed,                 \
+                                              const uint8_t *tile, int64_t rows, int64_t row, int64_t blocks,       \
+                                              float *sums) {                                                        \
+    if (cells) strata_open_row(FLAVOR, cells, NULL, tile, rows, row, blocks, sums);                                 \
+    else strata_open_row(FLAVOR, NULL, packed, tile, rows, row, blocks, sums);                                      \
   }
 STRATA_ROW(4, STRATA_FLAVOR_4)
 STRATA_ROW(4_min, STRATA_FLAVOR_4_MIN)
@@ -208,7 +228,8 @@ STRATA_ROW(5_min, STRATA_FLAVOR_5_MIN)
 STRATA_ROW(6, STRATA_FLAVOR_6)
 STRATA_ROW(8, STRATA_FLAVOR_8)
 
-typedef void (*strata_row_kernel)(const strata_open_cell *, const uint8_t *, int64_t, int64_t, int64_t, float *);
+typedef void (*strata_row_kernel)(
+    const strata_open_cell *, const uint8_t *, const uint8_t *, int64_t, int64_t, int64_t, float *);
 
 static strata_row_kernel strata_row_of(strata_flavor flavor) {
   switch (flavor) {
@@ -254,12 +275,14 @@ static void strata_many(const strata_matmul_job *job, const strata_activations *
     for (int64_t block = 0; block < w->blocks; block += STRATA_OPEN_BLOCKS) {
       int64_t blocks = strata_min64(STRATA_OPEN_BLOCKS, w->blocks - block);
       const uint8_t *cell = w->data + panel * w->panel_bytes + block * strata_flavor_cell_bytes(w->flavor);
-      strata_open_cells(w->flavor, cell, blocks, cells);
+      bool open = to - from > 1;
+      if (open) strata_open_cells(w->flavor, cell, blocks, cells);
       for (int64_t row = from; row < to; row++) {
-        int64_t start = row / STRATA_TILE * STRATA_TILE, rows = strata_min64(STRATA_TILE, x->m - start);
+        int64_t start = row / x->tile_rows * x->tile_rows, rows = strata_min64(x->tile_rows, x->m - start);
         const uint8_t *tile = x->quantized + strata_tile_block_bytes(1) * start * w->blocks;
         float sums[STRATA_PANEL] = {0};
-        kernel(cells, tile + block * strata_tile_block_bytes(rows), rows, row - start, blocks, sums);
+        tile += block * strata_tile_block_bytes(rows);
+        kernel(open ? cells : NULL, cell, tile, rows, row - start, blocks, sums);
         strata_finish(job, panel, row, sums, block == 0);
       }
     }
@@ -340,5 +363,6 @@ static void strata_floats(const strata_matmul_job *job, const strata_activations
 }
 
 const strata_product_kernels strata_products_avx2 = {
-    .quantize_tile = strata_quantize_tile, .few = strata_few, .many = strata_many, .floats = strata_floats};
+    .quantize_tile = strata_quantize_tile, .few_rows = STRATA_TILE, .many_rows = STRATA_TILE, .few_limit = 48,
+    .few = strata_few, .many = strata_many, .floats = strata_floats};
 #endif

@@ -1,5 +1,6 @@
 // Products of quantized weights with AVX-512 (VNNI). Sixteen weight rows are the lanes of a vector, four columns the
 // bytes of a lane, so one vpdpbusd adds 64 products and no horizontal sum is ever needed.
+#include "amx.h"
 #include "avx512.h"
 
 #if STRATA_X86
@@ -36,19 +37,15 @@ STRATA_INLINE __m512 strata_float(const uint8_t *bytes) {
   return _mm512_set1_ps(value);
 }
 
-enum { STRATA_OPEN_BLOCKS = 24 };  // 24 pairs of cells are 36 KB, three quarters of the first-level cache
-
-/// Blocks of columns that are summed before the sums go to y: pieces of equal length, as few as fit.
-static inline int64_t strata_piece_blocks(int64_t blocks) {
-  return strata_ceil_div(blocks, strata_max64(strata_ceil_div(blocks, STRATA_OPEN_BLOCKS), 1));
-}
-
 // MARK: Few rows: straight from packed weights
+
+// Sums and dots of twelve rows, the codes and a scale stay in the 32 registers.
+enum { STRATA_FEW_TILE = 12 };
 
 /// T rows of x times a panel, `blocks` blocks: sums [T] are left in registers by inlining.
 STRATA_INLINE void strata_few_blocks(
     const strata_flavor flavor, const int T, const uint8_t *cell, const uint8_t *tile, int64_t blocks,
-    __m512 sums[STRATA_TILE]) {
+    __m512 sums[STRATA_FEW_TILE]) {
   const int64_t cell_bytes = strata_flavor_cell_bytes(flavor), scales_at = strata_flavor_scales_at(flavor);
   STRATA_UNROLL for (int t = 0; t < T; t++) sums[t] = _mm512_setzero_ps();
   for (int64_t block = 0; block < blocks; block++, cell += cell_bytes, tile += strata_tile_block_bytes(T)) {
@@ -56,7 +53,7 @@ STRATA_INLINE void strata_few_blocks(
     STRATA_UNROLL for (int line = 0; line < (int)(cell_bytes + 63) / 64; line++) {
       _mm_prefetch((const char *)cell + 3072 + line * 64, _MM_HINT_T0);
     }
-    __m512i dots[STRATA_TILE], upper[STRATA_TILE];
+    __m512i dots[STRATA_FEW_TILE], upper[STRATA_FEW_TILE];
     STRATA_UNROLL for (int t = 0; t < T; t++) {
       __m512i low = strata_word(lows + 4 * t), high = strata_word(lows + 4 * T + 4 * t);
       int shift = strata_flavor_offset_shift(flavor);
@@ -93,10 +90,10 @@ STRATA_INLINE void strata_few_panel(
     int64_t row) {
   const strata_matrix *w = job->weights;
   const int64_t piece = strata_piece_blocks(w->blocks);
-  __m512 outputs[STRATA_TILE];
+  __m512 outputs[STRATA_FEW_TILE];
   for (int64_t block = 0; block < w->blocks; block += piece) {
     const uint8_t *cell = w->data + panel * w->panel_bytes + block * strata_flavor_cell_bytes(flavor);
-    __m512 sums[STRATA_TILE];
+    __m512 sums[STRATA_FEW_TILE];
     strata_few_blocks(
         flavor, T, cell, tile + block * strata_tile_block_bytes(T), strata_min64(piece, w->blocks - block), sums);
     STRATA_UNROLL for (int t = 0; t < T; t++) {
@@ -111,15 +108,21 @@ STRATA_INLINE void strata_few_panel(
   STRATA_TARGET static void strata_few_##NAME(                                                                      \
       const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last) {                     \
     for (int64_t panel = first; panel < last; panel++) {                                                            \
-      for (int64_t row = 0; row < x->m; row += STRATA_TILE) {                                                       \
+      for (int64_t row = 0; row < x->m; row += x->tile_rows) {                                                      \
         const uint8_t *tile = x->quantized + strata_tile_block_bytes(1) * row * job->weights->blocks;               \
-        switch (x->m - row) {                                                                                       \
+        switch (strata_min64(x->tile_rows, x->m - row)) {                                                           \
           case 1: strata_few_panel(FLAVOR, 1, job, tile, panel, row); break;                                        \
           case 2: strata_few_panel(FLAVOR, 2, job, tile, panel, row); break;                                        \
           case 3: strata_few_panel(FLAVOR, 3, job, tile, panel, row); break;                                        \
           case 4: strata_few_panel(FLAVOR, 4, job, tile, panel, row); break;                                        \
           case 5: strata_few_panel(FLAVOR, 5, job, tile, panel, row); break;                                        \
-          default: strata_few_panel(FLAVOR, 6, job, tile, panel, row); break;                                       \
+          case 6: strata_few_panel(FLAVOR, 6, job, tile, panel, row); break;                                        \
+          case 7: strata_few_panel(FLAVOR, 7, job, tile, panel, row); break;                                        \
+          case 8: strata_few_panel(FLAVOR, 8, job, tile, panel, row); break;                                        \
+          case 9: strata_few_panel(FLAVOR, 9, job, tile, panel, row); break;                                        \
+          case 10: strata_few_panel(FLAVOR, 10, job, tile, panel, row); break;                                      \
+          case 11: strata_few_panel(FLAVOR, 11, job, tile, panel, row); break;                                      \
+          default: strata_few_panel(FLAVOR, 12, job, tile, panel, row); break;                                      \
         }                                                                                                           \
       }                                                                                                             \
     }                                                                                                               \
@@ -131,7 +134,7 @@ STRATA_FEW(5_min, STRATA_FLAVOR_5_MIN)
 STRATA_FEW(6, STRATA_FLAVOR_6)
 STRATA_FEW(8, STRATA_FLAVOR_8)
 
-static void strata_few(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last) {
+void strata_few_avx512(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last) {
   switch (job->weights->flavor) {
     case STRATA_FLAVOR_4: strata_few_4(job, x, first, last); return;
     case STRATA_FLAVOR_4_MIN: strata_few_4_min(job, x, first, last); return;
@@ -287,7 +290,7 @@ static void (*const strata_tile_table[3][2][STRATA_TILE])(const strata_tile_plac
 static void strata_many(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last,
                         int64_t from, int64_t to) {
   const strata_matrix *w = job->weights;
-  strata_open_cell cells[STRATA_OPEN_BLOCKS * 2];
+  strata_open_cell cells[STRATA_PIECE_BLOCKS * 2];
   strata_kind kind = strata_flavor_has_min(w->flavor) ? STRATA_MINIMUM
       : w->flavor == STRATA_FLAVOR_6                  ? STRATA_HALVES
                                                       : STRATA_PLAIN;
@@ -308,11 +311,46 @@ static void strata_many(const strata_matmul_job *job, const strata_activations *
   }
 }
 
+// MARK: Cells for tiles
+
+STRATA_INLINE void strata_open_for_tile(const strata_flavor flavor, const uint8_t *cell, strata_tile_cell *out) {
+  __m512i offset = _mm512_set1_epi8((char)(1 << strata_flavor_offset_shift(flavor)));
+  STRATA_UNROLL for (int g = 0; g < STRATA_GROUPS; g++) {
+    __m512i codes = strata_codes(flavor, cell, g);
+    if (!strata_flavor_has_min(flavor)) codes = _mm512_sub_epi8(codes, offset);
+    _mm512_store_si512(out->codes[g], codes);
+  }
+  const uint8_t *scales = cell + strata_flavor_scales_at(flavor);
+  _mm512_store_ps(out->scale, strata_halves(scales));
+  if (strata_flavor_has_min(flavor) || flavor == STRATA_FLAVOR_6) {
+    _mm512_store_ps(out->second, strata_halves(scales + 32));
+  }
+}
+
+#define STRATA_OPEN_TILE_CASE(FLAVOR)                                                                               \
+  case FLAVOR:                                                                                                      \
+    for (; blocks > 0; blocks--, cell += strata_flavor_cell_bytes(FLAVOR), out += step) {                           \
+      strata_open_for_tile(FLAVOR, cell, out);                                                                      \
+    }                                                                                                               \
+    return;
+STRATA_TARGET void strata_open_tile_cells_avx512(
+    strata_flavor flavor, const uint8_t *cell, int64_t blocks, strata_tile_cell *out, int64_t step) {
+  switch (flavor) {
+    STRATA_OPEN_TILE_CASE(STRATA_FLAVOR_4)
+    STRATA_OPEN_TILE_CASE(STRATA_FLAVOR_4_MIN)
+    STRATA_OPEN_TILE_CASE(STRATA_FLAVOR_5)
+    STRATA_OPEN_TILE_CASE(STRATA_FLAVOR_5_MIN)
+    STRATA_OPEN_TILE_CASE(STRATA_FLAVOR_6)
+    STRATA_OPEN_TILE_CASE(STRATA_FLAVOR_8)
+    default: return;
+  }
+}
+
 const strata_product_kernels strata_products_avx512 = {
-    .quantize_tile = strata_quantize_tile_avx512, .few = strata_few, .many = strata_many,
-    .floats = strata_floats_avx512};
+    .quantize_tile = strata_quantize_tile_avx512, .few_rows = STRATA_FEW_TILE, .few_limit = 96,
+    .few = strata_few_avx512, .many_rows = STRATA_TILE, .many = strata_many, .floats = strata_floats_avx512};
 const strata_product_kernels strata_products_avx512_bf16 = {
-    .quantize_tile = strata_quantize_tile_avx512, .few = strata_few, .many = strata_many,
-    .floats = strata_floats_avx512, .pair_rows = STRATA_FLOAT_TILE, .pair_tile = strata_pair_tile_avx512,
-    .pairs = strata_pairs_avx512};
+    .quantize_tile = strata_quantize_tile_avx512, .few_rows = STRATA_FEW_TILE, .few_limit = 96,
+    .few = strata_few_avx512, .many_rows = STRATA_TILE, .many = strata_many, .floats = strata_floats_avx512,
+    .pair_rows = STRATA_FLOAT_TILE, .pair_tile = strata_pair_tile_avx512, .pairs = strata_pairs_avx512};
 #endif

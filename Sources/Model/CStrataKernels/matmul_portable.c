@@ -53,12 +53,7 @@ static void strata_expand_cell(strata_flavor flavor, const uint8_t *cell, strata
   int offset = strata_flavor_has_min(flavor) ? 0 : 1 << strata_flavor_offset_shift(flavor);
   for (int g = 0; g < STRATA_GROUPS; g++) {
     for (int lane = 0; lane < 64; lane++) {
-      int code;
-      if (bits == 8) code = cell[g * 64 + lane];
-      else code = cell[g % 4 * 64 + lane] >> (g / 4 * 4) & 15;
-      if (bits == 5) code |= (cell[256 + lane] >> g & 1) << 4;
-      if (bits == 6) code |= (cell[256 + g / 4 * 64 + lane] >> (g % 4 * 2) & 3) << 4;
-      out->codes[g * 4 + lane % 4][lane / 4] = (float)(code - offset);
+      out->codes[g * 4 + lane % 4][lane / 4] = (float)(strata_cell_code(bits, cell, g, lane) - offset);
     }
   }
   const uint16_t *scales = (const uint16_t *)(const void *)(cell + strata_flavor_scales_at(flavor));
@@ -117,7 +112,7 @@ static void strata_panel_rows(const strata_matmul_job *job, const strata_activat
       strata_float_cell cell;
       strata_expand_cell(w->flavor, w->data + panel * w->panel_bytes + block * cell_bytes, &cell);
       for (int64_t row = start; row < end; row++) {
-        int64_t tile = row / STRATA_TILE * STRATA_TILE, rows = strata_min64(STRATA_TILE, x->m - tile);
+        int64_t tile = row / x->tile_rows * x->tile_rows, rows = strata_min64(x->tile_rows, x->m - tile);
         const uint8_t *target = x->quantized + strata_tile_block_bytes(1) * tile * w->blocks;
         target += block * strata_tile_block_bytes(rows);
         strata_tile_row(w->flavor, &cell, target, rows, row - tile, sums[row - start]);
@@ -173,4 +168,5 @@ static void strata_floats(const strata_matmul_job *job, const strata_activations
 }
 
 const strata_product_kernels strata_products_portable = {
-    .quantize_tile = strata_quantize_tile, .few = strata_few, .many = strata_many, .floats = strata_floats};
+    .quantize_tile = strata_quantize_tile, .few_rows = STRATA_TILE, .many_rows = STRATA_TILE, .few_limit = 48,
+    .few = strata_few, .many = strata_many, .floats = strata_floats};

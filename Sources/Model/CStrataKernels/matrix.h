@@ -58,6 +58,22 @@ static inline int64_t strata_flavor_cell_bytes(strata_flavor f) {
   return strata_flavor_scales_at(f) + (strata_flavor_has_min(f) || f == STRATA_FLAVOR_6 ? 64 : 32);
 }
 
+/// Code i (0...63) of group g of a cell of `bits` bits.
+static inline int strata_cell_code(int bits, const uint8_t *cell, int g, int i) {
+  if (bits == 8) return cell[g * 64 + i];
+  int code = cell[g % 4 * 64 + i] >> (g / 4 * 4) & 15;
+  if (bits == 5) code |= (cell[256 + i] >> g & 1) << 4;
+  if (bits == 6) code |= (cell[256 + g / 4 * 64 + i] >> (g % 4 * 2) & 3) << 4;
+  return code;
+}
+
+/// Blocks of columns that AVX-512 and AMX sum before the sums go to y: pieces of equal length, as few as fit. Two
+/// panels' cells, opened, are then 36 KB, three quarters of the first-level cache.
+enum { STRATA_PIECE_BLOCKS = 24 };
+static inline int64_t strata_piece_blocks(int64_t blocks) {
+  return strata_ceil_div(blocks, strata_max64(strata_ceil_div(blocks, STRATA_PIECE_BLOCKS), 1));
+}
+
 struct strata_matrix {
   strata_type type;
   strata_flavor flavor;
@@ -72,16 +88,16 @@ struct strata_matrix {
 
 // MARK: Activations
 
-// Rows of x in tiles of up to STRATA_TILE, prepared once per call for all products that share it. For quantized
+// Rows of x in tiles of as many rows as the family likes, prepared once per call for all products that share it. For quantized
 // weights a tile holds, per block of 32 columns, T being the tile's rows:
-//   codes  [8][T][4] bytes: x / scale rounded, -127...127; a family may add 128 to those for `many`
+//   codes  [8][T][4] bytes: x / scale rounded, -127...127; those for `many` may have 128 added or lie as [T][32]
 //   scale  [T] float
 //   sum    [T] float: scale times the sum of codes, which multiplies the weights' minimum
 //   low, high [T] int32: minus the sums of codes over columns 0...15 and 16...31
 // (sums are of codes before 128 is added).
 // For float weights a tile is [cols][T] float. For BF16 weights, where a family multiplies them as such, it is
 // `strata_pairs` times T pairs of bfloat16 in the order that the family likes.
-enum { STRATA_TILE = 6, STRATA_FLOAT_TILE = 12, STRATA_FEW_ROWS = 48 };
+enum { STRATA_TILE = 6, STRATA_FLOAT_TILE = 12 };
 
 static inline int64_t strata_tile_block_bytes(int64_t rows) { return rows * (STRATA_BLOCK + 16); }
 
@@ -94,16 +110,19 @@ typedef struct strata_activations {
   const float *interleaved;
   const uint32_t *pairs;
   int64_t m, cols;
+  int64_t tile_rows;  // of all quantized tiles but the last
 } strata_activations;
 
 // MARK: Kernels of a family
 
 typedef struct strata_product_kernels {
-  /// Quantizes `rows` (1...STRATA_TILE) rows of x into one tile, for `many` or for `few`. `sums` tells whether any
-  /// product needs those of a tile for `many`.
+  /// Quantizes `rows` rows of x into one tile, for `many` or for `few`. `sums` tells whether any product needs those of
+  /// a tile for `many`.
   void (*quantize_tile)(
       const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many, bool sums);
-  /// y for panels first..<last straight from packed weights; for at most STRATA_FEW_ROWS rows.
+  /// Rows of a tile for `few`, at most, and for `many`; and the most rows that `few` is the faster for.
+  int64_t few_rows, many_rows, few_limit;
+  /// y for panels first..<last straight from packed weights.
   void (*few)(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last);
   /// y for panels first..<last (at most two) and rows from..<to, which starts at a tile.
   void (*many)(const strata_matmul_job *job, const strata_activations *x, int64_t first, int64_t last, int64_t from,
@@ -127,5 +146,10 @@ extern const strata_product_kernels strata_products_avx512_bf16;
 #endif
 
 const strata_product_kernels *strata_products(void);
+
+/// `strata_matmul_many` with given kernels.
+void strata_matmul_with(
+    const strata_product_kernels *kernels, strata_pool *pool, const float *x, int64_t x_stride, int64_t m,
+    const strata_matmul_job *jobs, int64_t job_count);
 
 #endif

@@ -3,7 +3,6 @@
 #include "kernels.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,11 @@
 // pass, so a worker stays awake through a forward pass; on a machine with other work it is asleep soon after.
 static const int64_t strata_spin_nanoseconds = 60000;
 
+// How long a caller looks for the end of a worker's last chunk before it sleeps. A chunk takes some microseconds; one
+// that takes longer belongs to a worker whose processor the system gave to somebody else, and looking on would only
+// burn the time that the two of them get.
+static const int64_t strata_finish_nanoseconds = 30000;
+
 enum { STRATA_MAX_THREADS = 256 };
 
 // The region word: generation in the high bits, then whether workers may still join, then how many are inside.
@@ -41,6 +45,7 @@ struct strata_pool {
   int64_t count;
   int64_t chunk;
   _Alignas(64) _Atomic int32_t sleepers;
+  _Atomic bool caller_sleeps;
   _Atomic bool stop;
   int32_t threads;
   int32_t started;
@@ -48,6 +53,7 @@ struct strata_pool {
   pthread_mutex_t turn;
   pthread_mutex_t park;
   pthread_cond_t wake;
+  pthread_cond_t finished;
   void *scratch[STRATA_SCRATCH_SLOTS];
   size_t scratch_bytes[STRATA_SCRATCH_SLOTS];
   pthread_t workers[STRATA_MAX_THREADS];
@@ -100,7 +106,11 @@ static void *strata_worker(void *argument) {
     if (!atomic_compare_exchange_weak(&pool->region, &region, region + 1)) continue;
     seen = region / STRATA_GENERATION;
     strata_run_chunks(pool);
-    atomic_fetch_sub_explicit(&pool->region, 1, memory_order_release);
+    atomic_fetch_sub(&pool->region, 1);
+    if (!atomic_load(&pool->caller_sleeps)) continue;
+    pthread_mutex_lock(&pool->park);
+    pthread_cond_signal(&pool->finished);
+    pthread_mutex_unlock(&pool->park);
   }
   return NULL;
 }
@@ -115,6 +125,7 @@ strata_pool *strata_pool_create(int32_t threads) {
   pthread_mutex_init(&pool->turn, NULL);
   pthread_mutex_init(&pool->park, NULL);
   pthread_cond_init(&pool->wake, NULL);
+  pthread_cond_init(&pool->finished, NULL);
   for (int32_t i = 1; i < threads; i++) {
     if (pthread_create(&pool->workers[i], NULL, strata_worker, pool) != 0) {
       strata_pool_destroy(pool);
@@ -132,6 +143,7 @@ void strata_pool_destroy(strata_pool *pool) {
   pthread_cond_broadcast(&pool->wake);
   pthread_mutex_unlock(&pool->park);
   for (int32_t i = 1; i <= pool->started; i++) pthread_join(pool->workers[i], NULL);
+  pthread_cond_destroy(&pool->finished);
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->park);
   pthread_mutex_destroy(&pool->turn);
@@ -166,6 +178,23 @@ void *strata_pool_scratch(strata_pool *pool, int32_t slot, size_t bytes) {
   return pool->scratch[slot];
 }
 
+/// Waits until no worker is inside the region, which is closed.
+static void strata_await_workers(strata_pool *pool) {
+  int64_t deadline = 0;
+  for (uint32_t turn = 0; atomic_load_explicit(&pool->region, memory_order_acquire) & STRATA_INSIDE; turn++) {
+    STRATA_PAUSE();
+    if (turn % 64 != 63) continue;
+    int64_t now = strata_now();
+    if (deadline == 0) deadline = now + strata_finish_nanoseconds;
+    if (now < deadline) continue;
+    pthread_mutex_lock(&pool->park);
+    atomic_store(&pool->caller_sleeps, true);
+    while (atomic_load(&pool->region) & STRATA_INSIDE) pthread_cond_wait(&pool->finished, &pool->park);
+    atomic_store(&pool->caller_sleeps, false);
+    pthread_mutex_unlock(&pool->park);
+  }
+}
+
 void strata_region(strata_pool *pool, int64_t count, int64_t chunk, strata_body body, void *context) {
   if (count <= 0) return;
   if (chunk < 1) chunk = 1;
@@ -186,12 +215,7 @@ void strata_region(strata_pool *pool, int64_t count, int64_t chunk, strata_body 
     pthread_mutex_unlock(&pool->park);
   }
   strata_run_chunks(pool);
-  uint64_t region = atomic_fetch_and(&pool->region, ~STRATA_OPEN);
-  for (uint32_t turn = 0; region & STRATA_INSIDE; turn++) {
-    STRATA_PAUSE();
-    if (turn > 2000) sched_yield();
-    region = atomic_load_explicit(&pool->region, memory_order_acquire);
-  }
+  if (atomic_fetch_and(&pool->region, ~STRATA_OPEN) & STRATA_INSIDE) strata_await_workers(pool);
   atomic_thread_fence(memory_order_acquire);
 }
 

@@ -1,4 +1,5 @@
 // Rounding activations to 8 bits with AVX-512, six rows at a time for products of many rows. Knows nothing of weights.
+#include "amx.h"
 #include "avx512.h"
 
 #if STRATA_X86
@@ -134,5 +135,34 @@ STRATA_TARGET void strata_quantize_tile_avx512(
     strata_quantize_six(
         x + block * STRATA_BLOCK, x_stride, tile + block * strata_tile_block_bytes(STRATA_TILE), sums);
   }
+}
+
+// MARK: For tiles
+
+/// A row's codes, in order, instead of words of several rows; otherwise as strata_quantize_six.
+STRATA_TARGET static void strata_quantize_tile_rows(
+    const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile) {
+  for (int64_t block = 0; block < cols / STRATA_BLOCK; block++, tile += strata_tile_block_bytes(rows)) {
+    float *scales = (float *)(void *)(tile + rows * STRATA_BLOCK);
+    for (int64_t row = 0; row < rows; row++) {
+      const float *source = x + row * x_stride + block * STRATA_BLOCK;
+      __m512 a = _mm512_loadu_ps(source), b = _mm512_loadu_ps(source + 16);
+      float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+      bool usable = largest > 0 && largest <= 3e38f;
+      __m512 inverse = _mm512_set1_ps(usable ? 127 / largest : 0);
+      __m128i low = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(a, inverse)));
+      __m128i high = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(b, inverse)));
+      if (!usable) low = high = _mm_setzero_si128();
+      _mm256_storeu_si256((__m256i *)(void *)(tile + row * STRATA_BLOCK), _mm256_set_m128i(high, low));
+      scales[row] = usable ? largest * (1.0f / 127) : 0;
+      scales[rows + row] = scales[row] * (float)(strata_sum_bytes(low) + strata_sum_bytes(high));
+    }
+  }
+}
+
+void strata_quantize_tile_amx(
+    const float *x, int64_t x_stride, int64_t rows, int64_t cols, uint8_t *tile, bool many, bool sums) {
+  if (many) strata_quantize_tile_rows(x, x_stride, rows, cols, tile);
+  else strata_quantize_tile_avx512(x, x_stride, rows, cols, tile, false, sums);
 }
 #endif

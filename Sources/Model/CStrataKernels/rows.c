@@ -16,6 +16,9 @@ static void strata_rows_for(strata_pool *pool, int64_t rows, int64_t row_values,
 const strata_family *strata_family_current(void) {
   switch (strata_isa_current()) {
 #if STRATA_X86
+    case STRATA_ISA_AMX:
+      if (!__builtin_cpu_supports("avx512vnni")) return &strata_family_portable;  // tiles in software
+      return &strata_family_avx512;
     case STRATA_ISA_AVX512: return &strata_family_avx512;
     case STRATA_ISA_AVX2: return &strata_family_avx2;
 #endif

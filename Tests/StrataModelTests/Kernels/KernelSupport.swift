@@ -25,12 +25,13 @@ struct TestRandom {
 }
 
 enum KernelReference {
-  /// Families that this processor can run.
-  static let families: [strata_isa] = [STRATA_ISA_PORTABLE, STRATA_ISA_AVX2, STRATA_ISA_AVX512].filter { family in
+  /// Families that this processor can run; AMX in software where it has no tiles.
+  static let families: [strata_isa] = {
     let before = strata_isa_current()
     defer { _ = strata_isa_use(before) }
-    return strata_isa_use(family)
-  }
+    if !strata_isa_use(STRATA_ISA_AMX) { strata_amx_allow_software(true) }
+    return [STRATA_ISA_PORTABLE, STRATA_ISA_AVX2, STRATA_ISA_AVX512, STRATA_ISA_AMX].filter(strata_isa_use)
+  }()
 
   /// Runs `body` under each family and restores the one before.
   static func forEachFamily(_ body: (String) throws -> Void) rethrows {

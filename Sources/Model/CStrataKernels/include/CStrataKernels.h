@@ -33,20 +33,24 @@ extern "C" {
 typedef enum strata_isa {
   STRATA_ISA_PORTABLE = 0,
   STRATA_ISA_AVX2 = 1,    // AVX2, FMA, F16C
-  STRATA_ISA_AVX512 = 2,  // AVX-512 F, BW, DQ, VL and VNNI
+  STRATA_ISA_AVX512 = 2,  // AVX-512 F, BW, DQ, VL and VNNI; BF16 where there
+  STRATA_ISA_AMX = 3,     // AVX-512 and AMX tiles of 8 bits and bfloat16
 } strata_isa;
 
 /// The family in use. The best one the processor has is chosen on the first call; the environment variable
-/// STRATA_ISA (`portable`, `avx2`, `avx512`) lowers it.
+/// STRATA_ISA (`portable`, `avx2`, `avx512`, `amx`) lowers it.
 strata_isa strata_isa_current(void);
 
-/// The family's name: `portable`, `avx2` or `avx512`.
+/// The family's name: `portable`, `avx2`, `avx512` or `amx`.
 const char *strata_isa_name(strata_isa isa);
 
 /// Uses a family from now on, for all threads. Handles made before stay valid. For tests and benchmarks; not while
 /// other calls run.
 /// - Returns: false, changing nothing, when the processor lacks it.
 bool strata_isa_use(strata_isa isa);
+
+/// Lets `strata_isa_use` take STRATA_ISA_AMX with tiles in software, which give the same bits, very slowly. For tests.
+void strata_amx_allow_software(bool allow);
 
 // MARK: Quantized formats
 
