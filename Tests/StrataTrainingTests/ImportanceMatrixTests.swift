@@ -79,6 +79,24 @@ struct ImportanceMatrixTests {
     }
   }
 
+  @Test("only ratios between columns matter, however large the sums", arguments: [Float(1e-20), 1, 1e34])
+  func scaled(_ factor: Float) throws {
+    let folder = try TemporaryFolder()
+    let source = try GGUFFile(bytes: TinyFile.gguf(Golden.values(512 * 4), columns: 512))
+    func bytes(_ scale: Float) throws -> Data {
+      var matrix = Self.matrix(columns: 512)
+      matrix.entries[Self.name]?.squareSums =
+        Self.matrix(columns: 512).entries[Self.name]?.squareSums.map { $0 * scale } ?? []
+      let path = folder.file("q.gguf")
+      try ModelQuantizer(source: source, type: .q4_0, importance: matrix, pool: ComputePool(threads: 1)).write(to: path)
+      return try Data(contentsOf: URL(fileURLWithPath: path))
+    }
+    let (plain, scaled) = try (bytes(1), bytes(factor))
+    // Rounding of the sums may move a weight that lies between two codes.
+    #expect(zip(plain, scaled).count { $0 != $1 } <= 4)
+    #expect(plain.count == scaled.count)
+  }
+
   @Test("a matrix of another model is refused, a tensor without an entry is not weighted")
   func mismatch() throws {
     let source = try GGUFFile(bytes: TinyFile.gguf(Golden.values(1024), columns: 512))

@@ -103,8 +103,10 @@ public struct ImportanceMatrix: Sendable {
     try file.commit()
   }
 
-  /// The mean squares for the columns of `tensor` [columns · experts], or nil when it has no entry.
-  /// - Throws: ``TrainingError`` `importance_mismatch` when the entry is of a matrix with other columns.
+  /// The mean squares for the columns of `tensor` [columns · experts], relative to their mean, or nil when it has no
+  /// entry.
+  /// - Throws: ``TrainingError`` `importance_mismatch` when the entry is of a matrix with other columns,
+  ///   `importance_invalid` when it holds a number that is no sum of squares.
   func weights(for tensor: TensorInfo) throws(TrainingError) -> [Float]? {
     guard let entry = entries[tensor.name], let columns = tensor.shape.first else { return nil }
     let experts = entry.counts.count
@@ -115,9 +117,15 @@ public struct ImportanceMatrix: Sendable {
         remedy: "Make an importance matrix of this model.", location: tensor.name)
     }
     // Experts that saw no token have no preference among their columns.
-    return entry.squareSums.enumerated().map { index, sum in
-      let count = entry.counts[index / columns]
-      return count > 0 ? sum / count : 1
+    let means = entry.squareSums.enumerated().map { index, sum in
+      let count = Double(entry.counts[index / columns])
+      return count > 0 ? Double(sum) / count : 1
     }
+    // Only ratios matter; of mean 1 they can be squared and summed in floats.
+    let mean = means.reduce(0, +) / Double(max(means.count, 1))
+    guard mean.isFinite, means.allSatisfy({ $0 >= 0 }) else {
+      throw Self.invalid("The entry of `\(tensor.name)` holds a number that is no sum of squares.", nil)
+    }
+    return mean > 0 ? means.map { Float($0 / mean) } : nil
   }
 }
