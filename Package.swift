@@ -24,6 +24,7 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -36,6 +37,7 @@ let package = Package(
     .library(name: "StrataModel", targets: ["StrataModel"]),
     .library(name: "StrataServing", targets: ["StrataServing"]),
     .library(name: "StrataTraining", targets: ["StrataTraining"]),
+    .library(name: "StrataProviders", targets: ["StrataProviders"]),
     .library(name: "StrataIndex", targets: ["StrataIndex"]),
     .library(name: "StrataRetrieval", targets: ["StrataRetrieval"]),
     .library(name: "StrataStore", targets: ["StrataStore"]),
@@ -49,6 +51,7 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
     .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.0"),
+    .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.30.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.0", traits: []),
   ],
   targets: [
@@ -65,6 +68,7 @@ let package = Package(
     .layer("Model", "StrataModel", ["StrataCore", "CStrataKernels"]),
     .layer("Model", "StrataServing", ["StrataCore", "StrataSchema", "StrataModel"]),
     .layer("Model", "StrataTraining", ["StrataCore", "StrataModel"]),
+    .layer("Model", "StrataProviders", ["StrataCore", asyncHTTPClient]),
 
     // Layer 3
     .layer("Retrieval", "StrataIndex", ["StrataCore", "CStrataKernels"]),
@@ -108,6 +112,7 @@ let package = Package(
       exclude: ["Golden", "Adapters/make_golden.py", "ChatTemplates/make_golden.py", "Tokenizers/make_golden.py"]),
     .tests("StrataServing", ["StrataServing", "StrataTesting"]),
     .tests("StrataTraining", ["StrataTraining", "StrataModel", "CStrataKernels"], exclude: ["Golden"]),
+    .tests("StrataProviders", ["StrataProviders", "StrataTesting"]),
     .tests("StrataIndex", ["StrataIndex"]),
     .tests("StrataRetrieval", ["StrataRetrieval", "StrataTesting"]),
     .tests("StrataAgents", ["StrataAgents", "StrataTesting"]),

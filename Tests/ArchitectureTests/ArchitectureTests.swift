@@ -18,6 +18,7 @@ struct ArchitectureTests {
     "StrataStore": ["StrataCore", "GRDB"],
     "StrataTelemetry": ["StrataCore", "Tracing"],
     "StrataModel": ["StrataCore", "CStrataKernels"],
+    "StrataProviders": ["StrataCore", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "StrataServing": ["StrataCore", "StrataSchema", "StrataModel"],
     "StrataTraining": ["StrataCore", "StrataModel"],
     "StrataIndex": ["StrataCore", "CStrataKernels"],

@@ -88,12 +88,15 @@ public struct GenerationRequest: Sendable, Hashable {
   public var priority: Int
   /// When nobody needs the answer any more: what has not ended by then fails.
   public var deadline: ContinuousClock.Instant?
+  /// The input holds data that must not leave this machine: remote models refuse it.
+  public var isLocalOnly: Bool
 
   public init(
     _ input: Input, tools: [ToolDefinition] = [], toolChoice: ToolChoice = .auto, output: OutputConstraint = .text,
     sampling: SamplingParameters = SamplingParameters(), maxTokens: Int? = nil, stop: [String] = [],
     topLogprobs: Int? = nil, adapter: String? = nil, tenant: String = "default",
-    parallelToolCalls: Bool = true, priority: Int = 0, deadline: ContinuousClock.Instant? = nil
+    parallelToolCalls: Bool = true, priority: Int = 0, deadline: ContinuousClock.Instant? = nil,
+    isLocalOnly: Bool = false
   ) {
     self.input = input
     self.tools = tools
@@ -108,6 +111,7 @@ public struct GenerationRequest: Sendable, Hashable {
     self.parallelToolCalls = parallelToolCalls
     self.priority = priority
     self.deadline = deadline
+    self.isLocalOnly = isLocalOnly
   }
 }
 
