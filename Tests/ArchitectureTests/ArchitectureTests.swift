@@ -66,6 +66,18 @@ struct ArchitectureTests {
     #expect(seen > 20)
   }
 
+  @Test("in the model, only the device and the file formats know the kernels")
+  func kernels() throws {
+    let allowed: Set<Substring> = ["Device", "Formats", "Quantization"]
+    for file in Self.swiftFiles(under: "Sources/Model") {
+      let parts = Self.relative(file).split(separator: "/")
+      guard try String(contentsOf: file, encoding: .utf8).contains("import CStrataKernels") else { continue }
+      #expect(
+        parts[2] == "StrataModel" && allowed.contains(parts[3]),
+        "\(Self.relative(file)) bypasses the device (docs/decisions/001-device-seam.md)")
+    }
+  }
+
   @Test("each source file opens with what it owns")
   func openings() throws {
     for file in Self.swiftFiles(under: "Sources") {

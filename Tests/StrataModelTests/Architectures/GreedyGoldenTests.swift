@@ -10,7 +10,7 @@ struct GreedyGoldenTests {
   @Test(
     "llama.cpp's 640 tokens are nearly always our first choice, and never far from it",
     .enabled(if: TestModels.folder != nil, "needs STRATA_TEST_MODELS"),
-    arguments: ["smollm2-135m", "qwen2.5-coder-0.5b"])
+    arguments: ["smollm2-135m", "qwen2.5-coder-0.5b", "gemma3-270m"])
   func continuations(name: String) throws {
     guard let path = TestModels.path("\(name).gguf") else { return }
     let model = try DecoderModel(path: path, threads: 2)

@@ -25,6 +25,25 @@ struct PerplexityTests {
     #expect(abs(log(result.perplexity) - loss / 14) < 0.01)
   }
 
+  /// What `llama-perplexity -f wikitext-2/valid.txt -c 512 --chunks 4` printed (llama.cpp b11434).
+  @Test(
+    "the first four chunks of WikiText-2 have llama.cpp's perplexity within one percent",
+    .enabled(if: TestModels.folder != nil && PublicData.exists(PublicData.folder), "needs models and data"),
+    arguments: [("smollm2-135m", 14.6578), ("qwen2.5-coder-0.5b", 21.0168), ("gemma3-270m", 13.1849)])
+  func wikitext(name: String, expected: Double) throws {
+    guard let path = TestModels.path("\(name).gguf") else { return }
+    let model = try DecoderModel(path: path, threads: 2)
+    let tokenizer = try model.file.makeTokenizer()
+    let text = try String(contentsOfFile: PublicData.folder + "/models/wikitext-2/valid.txt", encoding: .utf8)
+    // More than four chunks hold, so that the end of the text does not matter.
+    let tokens = tokenizer.encode(String(text.prefix(20_000)), addSpecial: true, parseSpecial: false)
+    let result = try Perplexity.measure(
+      model, tokens: Array(tokens.prefix(4 * 512)), contextLength: 512,
+      bos: tokenizer.addsBOS ? tokenizer.bosID : nil)
+    #expect(result.scoredTokenCount == 4 * 255)
+    #expect(abs(result.perplexity / expected - 1) < 0.01, "\(result.perplexity)")
+  }
+
   @Test("less than one chunk is refused")
   func tooShort() throws {
     let model = try TinyDecoder().model()

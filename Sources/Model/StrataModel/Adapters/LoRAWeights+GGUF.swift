@@ -1,6 +1,5 @@
 // Owns reading and writing adapters as GGUF, in the layout of llama.cpp's convert_lora_to_gguf. Knows nothing about
 // PEFT.
-import CStrataKernels
 import StrataCore
 
 extension LoRAWeights {
@@ -149,19 +148,14 @@ extension LoRAWeights {
 extension TensorType {
   /// `values` in this type, F32 or F16.
   func encoded(_ values: [Float]) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: byteCount(elementCount: values.count) ?? 0)
-    strata_quantize(strata_type(rawValue), values, &bytes, values.count)
-    return bytes
+    encode(values) ?? []
   }
 }
 
 extension GGUFFile {
   /// The tensor's elements as 32-bit floats.
   func values(of tensor: TensorInfo) throws(ModelError) -> [Float] {
-    var values = [Float](repeating: 0, count: tensor.elementCount)
-    guard let source = bytes(of: tensor).baseAddress,
-      strata_dequantize(strata_type(tensor.type.rawValue), source, &values, values.count) == 0
-    else {
+    guard let values = tensor.type.decode(bytes(of: tensor), count: tensor.elementCount) else {
       throw ModelError(
         ModelError.unsupportedTensorType, "The tensor `\(tensor.name)` of type \(tensor.type.name) cannot be decoded.",
         remedy: ModelError.downloadAgain, location: path)

@@ -15,18 +15,40 @@ public final class BertModel: Sendable {
   /// Rows that are computed together: as many as keep the activations in the second-level cache or near it.
   private static let rowsPerPass = 512
 
-  /// Loads the weights from an opened safetensors file in the layout of Hugging Face's BertModel.
+  /// Labels that the model scores pairs of texts by; 0 for an encoder that gives vectors only.
+  public var labelCount: Int { weights.head?.classifier.weights.rows ?? 0 }
+
+  /// Loads the weights from an opened safetensors file in the layout of Hugging Face's BertModel or
+  /// BertForSequenceClassification.
   /// - Throws: ``ModelError``: `tensor_missing`, `tensor_shape`, `unsupported_tensor_type` or `out_of_memory`.
-  public init(
+  public convenience init(
     safetensors file: SafetensorsFile, configuration: BertConfiguration, precision: EncoderPrecision = .int8,
     pool: ComputePool
   ) throws(ModelError) {
-    try SystemMemory.require(2 * file.storage.bytes.count, for: "The encoder")
+    try self.init(
+      tensors: SafetensorsBertTensors(file: file), configuration: configuration, precision: precision, pool: pool)
+  }
+
+  /// Loads an opened GGUF file of the architecture `bert`.
+  /// - Throws: as above, and `unsupported_architecture`, `metadata_missing` or `metadata_invalid`.
+  public convenience init(
+    gguf file: GGUFFile, precision: EncoderPrecision = .int8, pool: ComputePool
+  ) throws(ModelError) {
+    try self.init(
+      tensors: GGUFBertTensors(file: file), configuration: try BertConfiguration(gguf: file), precision: precision,
+      pool: pool)
+  }
+
+  private init(
+    tensors: any BertTensors, configuration: BertConfiguration, precision: EncoderPrecision, pool: ComputePool
+  ) throws(ModelError) {
+    try SystemMemory.require(2 * tensors.byteCount, for: "The encoder")
     self.configuration = configuration
     self.precision = precision
     self.pool = pool
     let device = CPUDevice(pool: pool)
-    weights = try BertWeights(file: file, configuration: configuration, precision: precision, device: device)
+    weights = try BertWeights(tensors: tensors, configuration: configuration, precision: precision, device: device)
+    tensors.finish()
     workspace = Mutex(BertWorkspace(configuration: configuration, precision: precision, device: device))
   }
 
@@ -35,20 +57,39 @@ public final class BertModel: Sendable {
   ///   `token_out_of_range`.
   public func embed(tokenIDs texts: [[Int32]]) throws(ModelError) -> [[Float]] {
     try check(texts)
+    return run(texts.map { BertInput(tokens: $0, secondStart: $0.count) }, head: nil)
+  }
+
+  /// Scores [pairs][labelCount], before any activation.
+  /// - Parameter pairs: token ids of both texts with the special tokens, and where the second text begins.
+  /// - Throws: as ``embed(tokenIDs:)``, and `invalid_argument` for a model without a classification head.
+  public func scores(
+    pairs: [(tokenIDs: [Int32], secondStart: Int)]
+  ) throws(ModelError) -> [[Float]] {
+    guard let head = weights.head, configuration.typeCount > 1 else {
+      throw ModelError(
+        ModelError.invalidArgument, "The encoder has no classification head for pairs of texts.",
+        remedy: "Use a cross-encoder, such as ms-marco-MiniLM-L6-v2.")
+    }
+    try check(pairs.map(\.tokenIDs))
+    return run(pairs.map { BertInput(tokens: $0.tokenIDs, secondStart: $0.secondStart) }, head: head)
+  }
+
+  private func run(_ texts: [BertInput], head: BertHead?) -> [[Float]] {
     // Similar lengths share a pass, so that threads finish together.
-    let order = texts.indices.sorted { texts[$0].count > texts[$1].count }
+    let order = texts.indices.sorted { texts[$0].tokens.count > texts[$1].tokens.count }
     var result = [[Float]](repeating: [], count: texts.count)
     var start = 0
     while start < order.count {
       var end = start
       var rows = 0
-      while end < order.count, end == start || rows + texts[order[end]].count <= Self.rowsPerPass {
-        rows += texts[order[end]].count
+      while end < order.count, end == start || rows + texts[order[end]].tokens.count <= Self.rowsPerPass {
+        rows += texts[order[end]].tokens.count
         end += 1
       }
       let group = order[start..<end]
       let vectors = workspace.withLock { workspace in
-        workspace.run(group.map { texts[$0] }, rows: rows, weights: weights)
+        workspace.run(group.map { texts[$0] }, rows: rows, weights: weights, head: head)
       }
       for (index, vector) in zip(group, vectors) { result[index] = vector }
       start = end
@@ -77,6 +118,12 @@ public final class BertModel: Sendable {
   }
 }
 
+/// One text, or two that are read together: tokens from `secondStart` on are of the second kind.
+private struct BertInput {
+  let tokens: [Int32]
+  let secondStart: Int
+}
+
 /// Activations of one pass, row-major, all texts after one another.
 private struct BertWorkspace: ~Copyable {
   private let configuration: BertConfiguration
@@ -100,16 +147,22 @@ private struct BertWorkspace: ~Copyable {
     (stream, queries, keys, values, attended, hidden) = (empty, empty, empty, empty, empty, empty)
   }
 
-  mutating func run(_ texts: [[Int32]], rows: Int, weights: BertWeights) -> [[Float]] {
+  /// The vector of each text; with a head, its scores.
+  mutating func run(_ texts: [BertInput], rows: Int, weights: BertWeights, head: BertHead?) -> [[Float]] {
     reserve(rows)
+    let places = texts.flatMap { text in
+      text.tokens.indices.map { Int32($0 < text.secondStart ? $0 : $0 + configuration.contextLength) }
+    }
     device.embed(
-      texts.flatMap { $0 }, positions: texts.flatMap { 0..<Int32($0.count) }, from: weights.words,
-      adding: weights.positions, width: configuration.embeddingLength, into: stream)
+      texts.flatMap(\.tokens), positions: places, from: weights.words, adding: weights.places,
+      width: configuration.embeddingLength, into: stream)
     normalize(weights.embeddingNorm, rows)
-    let lengths = texts.map { Int32($0.count) }
+    let lengths = texts.map { Int32($0.tokens.count) }
     for layer in weights.layers { compute(layer, lengths: lengths, rows: rows) }
+    if head != nil || configuration.pooling == .firstToken { keepFirstTokens(lengths) }
+    if let head { return scored(by: head, count: texts.count) }
     device.synchronize()
-    return pooled(lengths)
+    return configuration.pooling == .mean ? means(lengths) : firstTokens(count: texts.count)
   }
 
   private mutating func reserve(_ rows: Int) {
@@ -155,8 +208,36 @@ private struct BertWorkspace: ~Copyable {
       input, rows: rows, by: [Product(linear.weights, bias: linear.bias, into: stream, accumulates: true)])
   }
 
+  /// Row i becomes the vector of text i's first token.
+  private func keepFirstTokens(_ lengths: [Int32]) {
+    var first = 0
+    var rows: [Int] = []
+    for length in lengths {
+      rows.append(first)
+      first += Int(length)
+    }
+    device.gather(rows, of: stream, width: configuration.embeddingLength)
+  }
+
+  private func scored(by head: BertHead, count: Int) -> [[Float]] {
+    device.multiply(stream, rows: count, by: [Product(head.pooler.weights, bias: head.pooler.bias, into: queries)])
+    device.softcap(queries, count: count * configuration.embeddingLength, cap: 1)
+    device.multiply(
+      queries, rows: count, by: [Product(head.classifier.weights, bias: head.classifier.bias, into: values)])
+    device.synchronize()
+    return rows(of: values, count: count, width: head.classifier.weights.rows)
+  }
+
+  private func firstTokens(count: Int) -> [[Float]] {
+    rows(of: stream, count: count, width: configuration.embeddingLength).map(HostMath.normalized)
+  }
+
+  private func rows(of buffer: FloatBuffer, count: Int, width: Int) -> [[Float]] {
+    (0..<count).map { Array(UnsafeBufferPointer(start: buffer.pointer + $0 * width, count: width)) }
+  }
+
   /// The mean over each text's tokens, scaled to length 1.
-  private func pooled(_ lengths: [Int32]) -> [[Float]] {
+  private func means(_ lengths: [Int32]) -> [[Float]] {
     let width = configuration.embeddingLength
     var row = 0
     return lengths.map { length in

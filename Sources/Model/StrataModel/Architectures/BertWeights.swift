@@ -1,4 +1,4 @@
-// Owns a BERT encoder's weights: found by name in safetensors, checked by shape, repacked. Knows no order of computing.
+// Owns a BERT encoder's weights: found by name, checked by shape, handed to the device. Knows no order of computing.
 import StrataCore
 
 /// How an encoder's matrices are kept.
@@ -35,34 +35,69 @@ struct BertLayer: Sendable {
   let outputNorm: BertNorm
 }
 
+/// What turns the first token's vector into scores: a dense layer with tanh (BERT's pooler), then a linear one.
+struct BertHead: Sendable {
+  let pooler: BertLinear
+  let classifier: BertLinear
+}
+
 struct BertWeights: Sendable {
   /// [vocabulary, embedding]
   let words: FloatBuffer
-  /// [context, embedding]: positions plus the embedding of token type 0, which all tokens have.
-  let positions: FloatBuffer
+  /// [types · context, embedding]: row type · context + position is the sum of both embeddings.
+  let places: FloatBuffer
   let embeddingNorm: BertNorm
   let layers: [BertLayer]
 
+  /// Nil for an encoder that gives vectors only.
+  let head: BertHead?
+
   init(
-    file: SafetensorsFile, configuration: BertConfiguration, precision: EncoderPrecision, device: any Device
+    tensors: any BertTensors, configuration: BertConfiguration, precision: EncoderPrecision, device: any Device
   ) throws(ModelError) {
-    let loader = SafetensorsWeightLoader(file: file, precision: precision, device: device)
+    let loader = BertWeightLoader(tensors: tensors, precision: precision, device: device)
     let width = configuration.embeddingLength
     words = device.makeFloats(
       try loader.floats("embeddings.word_embeddings.weight", shape: [configuration.vocabularySize, width]))
-    var table = try loader.floats(
-      "embeddings.position_embeddings.weight", shape: [configuration.contextLength, width])
-    let type = try loader.firstRow("embeddings.token_type_embeddings.weight", width: width)
-    for index in table.indices { table[index] += type[index % width] }
-    positions = device.makeFloats(table)
+    places = device.makeFloats(try Self.places(loader, configuration))
     embeddingNorm = try loader.norm("embeddings.LayerNorm", width: width)
     var layers: [BertLayer] = []
     for index in 0..<configuration.layerCount { layers.append(try Self.layer(index, loader, configuration)) }
     self.layers = layers
+    head = try Self.head(loader, width: width)
+  }
+
+  private static func places(
+    _ loader: BertWeightLoader, _ configuration: BertConfiguration
+  ) throws(ModelError) -> [Float] {
+    let width = configuration.embeddingLength
+    let positions = try loader.floats(
+      "embeddings.position_embeddings.weight", shape: [configuration.contextLength, width])
+    let name = "embeddings.token_type_embeddings.weight"
+    guard loader.tensors.shape(of: name) != nil else { return positions }
+    let types = try loader.floats(name, shape: [configuration.typeCount, width])
+    var places: [Float] = []
+    places.reserveCapacity(positions.count * configuration.typeCount)
+    for type in 0..<configuration.typeCount {
+      for (index, value) in positions.enumerated() { places.append(value + types[type * width + index % width]) }
+    }
+    return places
+  }
+
+  private static func head(_ loader: BertWeightLoader, width: Int) throws(ModelError) -> BertHead? {
+    guard let shape = loader.tensors.shape(of: "classifier.weight") else { return nil }
+    guard shape.count == 2, 1...width ~= shape[0], shape[1] == width else {
+      throw ModelError(
+        ModelError.tensorShape, "The tensor `classifier.weight` has the shape \(shape), not [labels, \(width)].",
+        remedy: ModelError.downloadAgain)
+    }
+    return BertHead(
+      pooler: try loader.linear("pooler.dense", inputs: width, outputs: width),
+      classifier: try loader.linear("classifier", inputs: width, outputs: shape[0]))
   }
 
   private static func layer(
-    _ index: Int, _ loader: SafetensorsWeightLoader, _ configuration: BertConfiguration
+    _ index: Int, _ loader: BertWeightLoader, _ configuration: BertConfiguration
   ) throws(ModelError) -> BertLayer {
     let prefix = "encoder.layer.\(index)."
     let width = configuration.embeddingLength
@@ -79,39 +114,12 @@ struct BertWeights: Sendable {
   }
 }
 
-private struct SafetensorsWeightLoader {
-  let file: SafetensorsFile
+private struct BertWeightLoader {
+  let tensors: any BertTensors
   let precision: EncoderPrecision
   let device: any Device
 
-  /// Finds `name`, alone or under the prefix that classes with a head on top write.
-  func tensor(_ name: String) throws(ModelError) -> SafetensorsFile.Tensor {
-    guard let tensor = file.tensor(name) ?? file.tensor("bert." + name) else {
-      throw ModelError(
-        ModelError.tensorMissing, "The tensor `\(name)` is missing.", remedy: ModelError.downloadAgain)
-    }
-    return tensor
-  }
-
-  func floats(_ name: String, shape: [Int]) throws(ModelError) -> [Float] {
-    let tensor = try tensor(name)
-    guard tensor.shape == shape else {
-      throw ModelError(
-        ModelError.tensorShape, "The tensor `\(name)` has the shape \(tensor.shape); config.json asks for \(shape).",
-        remedy: ModelError.downloadAgain)
-    }
-    return try file.floats(of: tensor)
-  }
-
-  func firstRow(_ name: String, width: Int) throws(ModelError) -> [Float] {
-    let tensor = try tensor(name)
-    guard tensor.shape.count == 2, tensor.shape[0] >= 1, tensor.shape[1] == width else {
-      throw ModelError(
-        ModelError.tensorShape, "The tensor `\(name)` has the shape \(tensor.shape), not [types, \(width)].",
-        remedy: ModelError.downloadAgain)
-    }
-    return Array(try file.floats(of: tensor).prefix(width))
-  }
+  func floats(_ name: String, shape: [Int]) throws(ModelError) -> [Float] { try tensors.floats(name, shape: shape) }
 
   func norm(_ name: String, width: Int) throws(ModelError) -> BertNorm {
     BertNorm(

@@ -12,6 +12,25 @@ enum HostMath {
     return (result.maximum, result.sum)
   }
 
+  /// e^x / Σ e^x in place.
+  static func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) { strata_softmax(x, Int64(count), 1) }
+
+  /// The first of the largest values; nil without any.
+  static func indexOfLargest(_ values: UnsafeBufferPointer<Float>) -> Int? {
+    guard let address = values.baseAddress else { return nil }
+    let index = strata_argmax(address, Int64(values.count))
+    return index >= 0 ? Int(index) : nil
+  }
+
+  static func dot(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int) -> Float {
+    strata_dot_f32(x, y, Int64(count))
+  }
+
+  /// y += factor · x, of `count` values.
+  static func add(_ x: UnsafePointer<Float>, times factor: Float, to y: UnsafeMutablePointer<Float>, count: Int) {
+    strata_axpy(y, factor, x, Int64(count))
+  }
+
   /// y += x, of `count` values.
   static func add(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int) {
     strata_add(y, x, Int64(count))

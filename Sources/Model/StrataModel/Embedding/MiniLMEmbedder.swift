@@ -18,20 +18,22 @@ public final class MiniLMEmbedder: Embedder {
   /// Texts between two looks at whether the task was cancelled: some tenths of a second of work.
   private static let textsPerStep = 64
 
-  /// Loads `config.json`, `model.safetensors` and `vocab.txt` from `folder`; `sentence_bert_config.json` and
-  /// `tokenizer_config.json` are heeded where they exist.
+  /// Loads `config.json`, `model.safetensors` and `vocab.txt` from `folder`; `sentence_bert_config.json`,
+  /// `1_Pooling/config.json` and `tokenizer_config.json` are heeded where they exist.
   ///
   /// `precision` does not change ``id``: vectors of both are close enough to stand in one index.
   /// - Throws: ``ModelError``.
   public init(
     folder: String, id: String, pool: ComputePool, precision: EncoderPrecision = .int8
   ) throws(ModelError) {
-    let configuration = try BertConfiguration(json: try Self.json(folder + "/config.json"))
+    var configuration = try BertConfiguration(json: try EncoderFolder.json(folder + "/config.json"))
+    let pooling = try? EncoderFolder.json(folder + "/1_Pooling/config.json")
+    if pooling?["pooling_mode_cls_token"]?.boolValue == true { configuration.pooling = .firstToken }
     let file = try SafetensorsFile(path: folder + "/model.safetensors")
-    let options = try? Self.json(folder + "/tokenizer_config.json")
+    let options = try? EncoderFolder.json(folder + "/tokenizer_config.json")
     tokenizer = try Tokenizers.wordPiece(
       vocabularyPath: folder + "/vocab.txt", lowercases: options?["do_lower_case"]?.boolValue ?? true)
-    let limits = try? Self.json(folder + "/sentence_bert_config.json")
+    let limits = try? EncoderFolder.json(folder + "/sentence_bert_config.json")
     let longest = min(limits?["max_seq_length"]?.intValue ?? 256, configuration.contextLength)
     guard tokenizer.vocabularySize <= configuration.vocabularySize, longest > 2 else {
       throw ModelError(
@@ -79,19 +81,5 @@ public final class MiniLMEmbedder: Embedder {
     let ids = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
     guard ids.count > maxTokens + 2, let last = ids.last else { return ids }
     return ids.prefix(maxTokens + 1) + [last]
-  }
-
-  private static func json(_ path: String) throws(ModelError) -> JSON {
-    let bytes: [UInt8]
-    do { bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path))) } catch {
-      throw ModelError(
-        ModelError.fileUnreadable, "Cannot read a file of the encoder.", remedy: "Fetch the encoder again.",
-        location: path, cause: error)
-    }
-    do { return try JSON(parsing: bytes) } catch {
-      throw ModelError(
-        ModelError.metadataInvalid, "A file of the encoder is no JSON.", remedy: "Fetch the encoder again.",
-        location: path, cause: error)
-    }
   }
 }

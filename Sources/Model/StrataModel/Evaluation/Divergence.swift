@@ -1,5 +1,4 @@
 // Owns how far a model's predictions are from those of the model that it was made from. Knows nothing about tokenizers.
-import CStrataKernels
 import Foundation
 import StrataCore
 
@@ -141,7 +140,6 @@ extension Divergence {
       _ next: Int32, reference p: UnsafeBufferPointer<Float>, model q: UnsafeBufferPointer<Float>
     ) {
       guard let reference = p.baseAddress, let model = q.baseAddress, p.count == q.count else { return }
-      let count = Int64(p.count)
       let loss = Perplexity.negativeLogLikelihood(of: next, logits: q)
       let referenceLoss = Perplexity.negativeLogLikelihood(of: next, logits: p)
       own.add(loss)
@@ -150,14 +148,14 @@ extension Divergence {
       // Σ p (ln p - ln q) = Σ p (x - y) - (ln Σ eˣ - ln Σ eʸ) for logits x and y. Taking x - y first keeps the
       // precision that two separate sums would lose.
       probabilities.pointer.update(from: reference, count: p.count)
-      strata_softmax(probabilities.pointer, count, 1)
+      HostMath.softmax(probabilities.pointer, count: p.count)
       differences.pointer.update(from: reference, count: p.count)
-      strata_axpy(differences.pointer, -1, model, count)
+      HostMath.add(model, times: -1, to: differences.pointer, count: p.count)
       let shift = Double(p[Int(next)]) - Double(q[Int(next)]) + referenceLoss - loss
-      let value = Double(strata_dot_f32(probabilities.pointer, differences.pointer, count)) - shift
+      let value = Double(HostMath.dot(probabilities.pointer, differences.pointer, count: p.count)) - shift
       divergence.add(value)
       divergences.append(Float(value))
-      agreement.add(strata_argmax(reference, count) == strata_argmax(model, count) ? 1 : 0)
+      agreement.add(HostMath.indexOfLargest(p) == HostMath.indexOfLargest(q) ? 1 : 0)
       let change = exp(-loss) - exp(-referenceLoss)
       delta.add(change)
       squaredDelta.add(change * change)
