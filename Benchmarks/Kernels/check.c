@@ -1,5 +1,5 @@
 // Checks the products of every family that this machine has against sums in double precision, that a row's result is
-// the same to the bit however many rows share the call, and encoder attention. One program without Swift, so that it
+// the same to the bit however many rows share the call, and attention of encoders and over pages. One program without Swift, so that it
 // also runs under an emulator of another processor (see check.sh). Ends with 0 when all is well.
 #define _GNU_SOURCE
 #include "CStrataKernels.h"
@@ -146,6 +146,59 @@ static void encoder(int32_t heads, int32_t dim, const int32_t *lengths, int64_t 
   free(q), free(k), free(v), free(out), free(near);
 }
 
+/// Causal attention over pages in another order than positions, in double precision, for chunks and single rows; each
+/// single row is to the bit what it was in its chunk.
+static void paged(int32_t heads, int32_t kv_heads, int32_t dim, strata_attention_options options, strata_kv_type type,
+                  strata_pool *pool) {
+  enum { COUNT = 300, PAGES = (COUNT + 15) / 16 };
+  int64_t width = heads * dim, kv_width = kv_heads * dim, group = heads / kv_heads;
+  int32_t table[PAGES];
+  for (int32_t i = 0; i < PAGES; i++) table[i] = (i * 7 + 3) % PAGES;
+  strata_kv *kv = strata_kv_create(2, kv_heads, dim, PAGES, type);
+  float *q = malloc((size_t)(COUNT * width) * 4), *out = malloc((size_t)(COUNT * width) * 4);
+  float *k = malloc((size_t)(COUNT * kv_width) * 4), *v = malloc((size_t)(COUNT * kv_width) * 4);
+  float *one = malloc((size_t)width * 4);
+  for (int64_t i = 0; i < COUNT * width; i++) q[i] = number() * 2;
+  for (int64_t i = 0; i < COUNT * kv_width; i++) k[i] = number() * 2, v[i] = number();
+  options.scale = 1 / sqrtf((float)dim);
+  for (int32_t start = 0, step = 1; start < COUNT; start += step, step = 1 + step * 3 % 70) {
+    if (step > COUNT - start) step = COUNT - start;
+    strata_span span = {kv, table, start, step};
+    strata_kv_store(pool, &span, 1, 1, k + start * kv_width, kv_width, v + start * kv_width, kv_width);
+    strata_attention(pool, out + start * width, width, q + start * width, width, heads, 1, &span, 1, &options);
+  }
+  double error = 0, size = 0, sums[512];
+  for (int64_t unit = 0; unit < COUNT * heads; unit++) {
+    int64_t row = unit / heads, at = unit % heads * dim, kv_at = unit % heads / group * dim;
+    double total = 0;
+    memset(sums, 0, sizeof sums);
+    for (int64_t p = options.window > 0 && row >= options.window ? row + 1 - options.window : 0; p <= row; p++) {
+      double score = 0;
+      for (int64_t d = 0; d < dim; d++) score += (double)q[row * width + at + d] * (double)k[p * kv_width + kv_at + d];
+      score *= (double)options.scale;
+      if (options.softcap > 0) score = (double)options.softcap * tanh(score / (double)options.softcap);
+      total += exp(score);
+      for (int64_t d = 0; d < dim; d++) sums[d] += exp(score) * (double)v[p * kv_width + kv_at + d];
+    }
+    for (int64_t d = 0; d < dim; d++) {
+      double wanted = sums[d] / total, got = out[row * width + at + d];
+      error += (got - wanted) * (got - wanted), size += wanted * wanted;
+    }
+  }
+  error = sqrt(error / size);
+  const char *names[] = {"f16", "bf16", "q8"};
+  const double allowed[] = {1e-3, 6e-3, 2e-2};
+  if (getenv("CHECK_VERBOSE")) printf("paged %s %d: %.2e\n", names[type], dim, error);
+  if (!(error < allowed[type])) fail("paged attention", names[type], heads, dim, kv_heads, error);
+  for (int32_t row = 0; row < COUNT; row += 13) {
+    strata_span span = {kv, table, row, 1};
+    strata_attention(row % 2 ? pool : NULL, one, width, q + row * width, width, heads, 1, &span, 1, &options);
+    if (memcmp(one, out + row * width, (size_t)width * 4) != 0) fail("row alone", names[type], heads, dim, row, 0);
+  }
+  strata_kv_destroy(kv);
+  free(q), free(out), free(k), free(v), free(one);
+}
+
 int main(void) {
   strata_pool *pool = strata_pool_create(2);
   if (!strata_isa_use(STRATA_ISA_AMX)) strata_amx_allow_software(true);
@@ -163,6 +216,15 @@ int main(void) {
     encoder(2, 64, (int32_t[]){31, 512, 12}, 3, pool);
     encoder(1, 32, (int32_t[]){600}, 1, pool);
     encoder(2, 48, (int32_t[]){33}, 1, pool);
+    for (int type = STRATA_KV_F16; type <= STRATA_KV_Q8; type++) {
+      paged(9, 3, 64, (strata_attention_options){0}, (strata_kv_type)type, pool);
+      paged(7, 1, 64, (strata_attention_options){.window = 50}, (strata_kv_type)type, pool);
+      paged(4, 1, 256, (strata_attention_options){.window = 1, .softcap = 30}, (strata_kv_type)type, pool);
+      paged(4, 2, 80, (strata_attention_options){.window = 128, .softcap = 2}, (strata_kv_type)type, pool);
+      paged(2, 2, 20, (strata_attention_options){0}, (strata_kv_type)type, pool);
+      paged(4, 4, 96, (strata_attention_options){0}, (strata_kv_type)type, pool);
+      paged(8, 2, 128, (strata_attention_options){0}, (strata_kv_type)type, pool);
+    }
     printf("%-9s %s\n", strata_isa_name((strata_isa)isa), failures == before ? "ok" : "FAILED");
   }
   strata_pool_destroy(pool);

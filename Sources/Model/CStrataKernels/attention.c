@@ -38,15 +38,15 @@ static int64_t strata_span_parts(const strata_attention_job *job, const strata_s
   return strata_ceil_div(strata_span_blocks(job, span, &first), job->part_blocks);
 }
 
-/// Describes tile `tile` of a span whose first row is `row` of the batch; later positions come first, so that the
-/// longest work starts first.
+/// Describes tile `tile` of a span whose first row is `row` of the batch: head by head, so that what one tile has read
+/// is near for the next, and later positions first.
 static void strata_attention_tile(const strata_attention_job *job, const strata_span *span, int64_t row, int64_t tile,
                                   strata_attend *part) {
   const strata_kv *kv = span->kv;
   int64_t group = job->heads / kv->heads, rows = span->count * group;
   int64_t groups = strata_ceil_div(rows, STRATA_ATTEND_ROWS);
-  int32_t head = (int32_t)(tile % kv->heads);
-  int64_t first = (groups - 1 - tile / kv->heads) * STRATA_ATTEND_ROWS;
+  int32_t head = (int32_t)(tile / groups);
+  int64_t first = (groups - 1 - tile % groups) * STRATA_ATTEND_ROWS;
   *part = (strata_attend){
       .rows = (int32_t)strata_min64(STRATA_ATTEND_ROWS, rows - first), .type = kv->type,
       .blocks = strata_kv_blocks(kv, job->layer, head), .pages = span->pages, .page_bytes = kv->page_bytes,
@@ -63,31 +63,61 @@ static void strata_attention_tile(const strata_attention_job *job, const strata_
   part->first = part->from[0] / STRATA_ATTEND_BLOCK * STRATA_ATTEND_BLOCK;
 }
 
+/// Where an item lies: in which span, at which number among its own, after how many rows and partial results.
+typedef struct strata_attention_cursor {
+  int64_t span, own, items, parts, row;
+  float *partial;
+} strata_attention_cursor;
+
+static void strata_cursor_enter(const strata_attention_job *job, strata_attention_cursor *at) {
+  const strata_span *span = &job->spans[at->span];
+  at->parts = strata_span_parts(job, span);
+  at->items = strata_span_tiles(span, job->heads) * at->parts;
+}
+
+/// Goes on to the span that has item `own` of the present one; there is one.
+static void strata_cursor_settle(const strata_attention_job *job, strata_attention_cursor *at) {
+  while (at->own >= at->items) {
+    if (at->parts > 1) at->partial += at->items * job->part_blocks * job->partial_stride;
+    at->own -= at->items;
+    at->row += job->spans[at->span].count;
+    at->span++;
+    strata_cursor_enter(job, at);
+  }
+}
+
+static void strata_attention_item(const strata_attention_job *job, const strata_attention_cursor *at,
+                                  strata_attend *part) {
+  const strata_span *span = &job->spans[at->span];
+  strata_attention_tile(job, span, at->row, at->own / at->parts, part);
+  if (at->parts == 1) return;
+  int64_t from;
+  (void)strata_span_blocks(job, span, &from);
+  int64_t start = (from + at->own % at->parts * job->part_blocks) * STRATA_ATTEND_BLOCK;
+  part->first = (int32_t)start;
+  part->last = (int32_t)strata_min64(part->last, start + job->part_blocks * STRATA_ATTEND_BLOCK);
+  part->partial = at->partial + at->own * job->part_blocks * job->partial_stride;
+  part->partial_stride = job->partial_stride;
+}
+
 // Items are (tile, part) pairs, numbered span by span.
 static void strata_attend_items(void *context, int64_t first, int64_t last) {
   const strata_attention_job *job = context;
   const strata_family *family = strata_family_current();
-  int64_t item = 0, row = 0;
-  float *partial = job->partial;
-  for (int64_t i = 0; i < job->span_count && item < last; i++) {
-    const strata_span *span = &job->spans[i];
-    int64_t parts = strata_span_parts(job, span), items = strata_span_tiles(span, job->heads) * parts, from;
-    (void)strata_span_blocks(job, span, &from);
-    for (int64_t own = strata_max64(0, first - item); own < items && item + own < last; own++) {
-      strata_attend part;
-      strata_attention_tile(job, span, row, own / parts, &part);
-      if (parts > 1) {
-        int64_t start = (from + own % parts * job->part_blocks) * STRATA_ATTEND_BLOCK;
-        part.first = (int32_t)start;
-        part.last = (int32_t)strata_min64(part.last, start + job->part_blocks * STRATA_ATTEND_BLOCK);
-        part.partial = partial + own * job->part_blocks * job->partial_stride;
-        part.partial_stride = job->partial_stride;
-      }
-      family->attend(&part);
+  strata_attention_cursor at = {.own = first, .partial = job->partial};
+  strata_cursor_enter(job, &at);
+  strata_cursor_settle(job, &at);
+  strata_attend parts[2];
+  strata_attention_item(job, &at, &parts[first % 2]);
+  for (int64_t item = first; item < last; item++) {
+    strata_attend *part = &parts[item % 2], *next = &parts[(item + 1) % 2];
+    if (item + 1 < last) {
+      at.own++;
+      strata_cursor_settle(job, &at);
+      strata_attention_item(job, &at, next);
+      part->next = next;
     }
-    if (parts > 1) partial += items * job->part_blocks * job->partial_stride;
-    item += items;
-    row += span->count;
+    family->attend(part);
   }
 }
 
@@ -153,7 +183,7 @@ static void strata_attention_run(strata_attention_job *job, strata_pool *pool, i
       split_tiles = 0;
     }
   }
-  strata_region(pool, items, 1, strata_attend_items, job);
+  strata_region(pool, items, strata_max64(1, items / (8 * threads)), strata_attend_items, job);
   if (split_tiles > 0) strata_region(pool, split_tiles, 1, strata_attention_fold_tiles, job);
 }
 
@@ -236,7 +266,7 @@ static void strata_encoder_units(void *context, int64_t first, int64_t last) {
 void strata_attention_bidirectional(
     strata_pool *pool, float *out, int64_t out_stride, const float *q, const float *k, const float *v,
     int64_t qkv_stride, int32_t heads, int32_t head_dim, float scale, const int32_t *lengths, int64_t count) {
-  if (heads <= 0 || head_dim <= 0 || head_dim > STRATA_HEAD_LIMIT) return;
+  if (heads <= 0 || !strata_head_fits(head_dim)) return;
   strata_encoder_job job = {out, out_stride, q, k, v, qkv_stride, heads, head_dim, scale, lengths, count, NULL,
                             count * heads};
   int64_t pages = 0;

@@ -4,14 +4,22 @@
 
 #include "family.h"
 
-// A page holds, for each layer and then each head, one block:
-//   keys    [head_dim][16 positions]: scores of 16 positions come out side by side
-//   values  [16 positions][head_dim]
-//   scales  [16] of keys, [16] of values, floats; Q8 only
+// A page holds, for each layer and then each head, one block of keys, values and scales:
+//   F16   keys [head_dim][16 positions], values [16 positions][head_dim]
+//   BF16  keys [head_dim / 2][16 positions][2], values [8 pairs of positions][head_dim][2]: what one instruction
+//         multiplies and adds lies side by side
+//   Q8    like F16, then floats: [16] scales of keys, [16] scales of values
+// Scores of 16 positions, and sums of 16 dimensions, thus come out as vectors.
+//
 // Pages are whole: everything of 16 positions lies together, so that copying a page is one copy, giving it back gives
 // back all of its memory, and a store takes no more than its pages in use. Pages are an odd number of 4 KiB apart:
 // the blocks of one head then spread over all sets of a cache that is indexed by low bits of addresses.
 enum { STRATA_HEAD_LIMIT = 512 };  // what the kernels keep on the stack for a head
+
+/// Whether the kernels take heads of this size.
+static inline bool strata_head_fits(int32_t head_dim) {
+  return head_dim > 0 && head_dim <= STRATA_HEAD_LIMIT && head_dim % 2 == 0;
+}
 
 struct strata_kv {
   int32_t layers, heads, head_dim, page_count;

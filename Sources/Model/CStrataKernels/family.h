@@ -27,6 +27,7 @@ typedef struct strata_attend {
   /// then for each row its largest score (in powers of two) and its sum of weights; blocks are `partial_stride` apart.
   float *partial;
   int64_t partial_stride;
+  const struct strata_attend *next;  // what this thread will attend to then, or NULL
 } strata_attend;
 
 /// What a row has seen so far: `out` holds sums relative to 2^largest, and `sum` their weights.
@@ -66,6 +67,7 @@ extern const strata_family strata_family_portable;
 #if STRATA_X86
 extern const strata_family strata_family_avx2;
 extern const strata_family strata_family_avx512;
+extern const strata_family strata_family_avx512_bf16;
 #endif
 
 const strata_family *strata_family_current(void);

@@ -11,8 +11,10 @@
 #define STRATA_FAMILY_ISA 1
 #include "lanes.h"
 #include "lora.h"
+#define STRATA_SCORE_ROWS 6
 #define STRATA_SCORE_VECTORS(T) ((T) <= 3 ? 2 : 1)
-#define STRATA_VALUE_ROWS 1
+#define STRATA_VALUE_ROWS 6
+#define STRATA_VALUE_VECTORS(T) ((T) == 1 ? 4 : (T) <= 3 ? 2 : 1)
 #include "rows_body.h"
 #include "attention_body.h"
 #define STRATA_LORA_ROWS 1

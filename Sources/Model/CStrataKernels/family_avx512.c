@@ -12,8 +12,10 @@
 #define STRATA_FAMILY_ISA 2
 #include "lanes.h"
 #include "lora.h"
+#define STRATA_SCORE_ROWS 12
 #define STRATA_SCORE_VECTORS(T) ((T) <= 6 ? 4 : 2)
 #define STRATA_VALUE_ROWS 6
+#define STRATA_VALUE_VECTORS(T) 4
 #include "rows_body.h"
 #include "attention_body.h"
 #define STRATA_LORA_ROWS 4

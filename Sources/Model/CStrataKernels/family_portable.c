@@ -2,8 +2,10 @@
 #define STRATA_FAMILY_ISA 0
 #include "lanes.h"
 #include "lora.h"
+#define STRATA_SCORE_ROWS 3
 #define STRATA_SCORE_VECTORS(T) 1
-#define STRATA_VALUE_ROWS 1
+#define STRATA_VALUE_ROWS 3
+#define STRATA_VALUE_VECTORS(T) 1
 #include "rows_body.h"
 #include "attention_body.h"
 #define STRATA_LORA_ROWS 1

@@ -6,7 +6,7 @@
 
 strata_kv *strata_kv_create(int32_t layers, int32_t kv_heads, int32_t head_dim, int32_t page_count,
                             strata_kv_type type) {
-  if (layers <= 0 || kv_heads <= 0 || head_dim <= 0 || head_dim > STRATA_HEAD_LIMIT || page_count <= 0) return NULL;
+  if (layers <= 0 || kv_heads <= 0 || !strata_head_fits(head_dim) || page_count <= 0) return NULL;
   if (type != STRATA_KV_F16 && type != STRATA_KV_BF16 && type != STRATA_KV_Q8) return NULL;
   size_t block_bytes = strata_kv_block_bytes(type, head_dim), bytes;
   if (__builtin_mul_overflow((size_t)layers * (size_t)kv_heads, block_bytes, &bytes) || bytes > SIZE_MAX / 4) {

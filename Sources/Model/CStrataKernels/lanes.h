@@ -1,5 +1,6 @@
 // Vectors of 16 floats over the compiler's vector types, so that one source serves every family. The including file
-// has set the target and defined STRATA_FAMILY_ISA (0 portable, 1 AVX2, 2 AVX-512).
+// has set the target and defined STRATA_FAMILY_ISA (0 portable, 1 AVX2, 2 AVX-512) and, where the processor multiplies
+// pairs of bfloat16, STRATA_FAMILY_PAIRS.
 #include "family.h"
 
 #include <math.h>
@@ -10,7 +11,6 @@
 
 typedef float v16 __attribute__((vector_size(64)));
 typedef int32_t v16i __attribute__((vector_size(64)));
-typedef uint16_t v16h __attribute__((vector_size(32)));
 typedef int8_t v16b __attribute__((vector_size(16)));
 
 #define STRATA_INLINE static inline __attribute__((always_inline))
@@ -90,6 +90,10 @@ STRATA_INLINE v16 v_from_halves(const uint16_t *p) {
   v16 v;
   memcpy(&v, parts, sizeof v);
   return v;
+#elif defined(__aarch64__)
+  __fp16 halves __attribute__((vector_size(32)));
+  memcpy(&halves, p, sizeof halves);
+  return __builtin_convertvector(halves, v16);
 #else
   float values[16];
   for (int i = 0; i < 16; i++) values[i] = strata_half_to_float(p[i]);
@@ -105,16 +109,24 @@ STRATA_INLINE void v_to_halves(uint16_t *p, v16 v) {
   memcpy(parts, &v, sizeof v);
   _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(parts[0], _MM_FROUND_TO_NEAREST_INT));
   _mm_storeu_si128((__m128i *)(void *)(p + 8), _mm256_cvtps_ph(parts[1], _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__aarch64__)
+  typedef __fp16 v16f16 __attribute__((vector_size(32)));
+  v16f16 halves = __builtin_convertvector(v, v16f16);
+  memcpy(p, &halves, sizeof halves);
 #else
   for (int i = 0; i < 16; i++) p[i] = strata_float_to_half(v[i]);
 #endif
 }
 
-STRATA_INLINE v16 v_from_bf16(const uint16_t *p) {
-  v16h bits;
-  memcpy(&bits, p, sizeof bits);
-  return (v16)(__builtin_convertvector(bits, v16i) << 16);
+/// 16 pairs of bfloat16.
+STRATA_INLINE v16i v_load_pairs(const uint16_t *p) {
+  v16i pairs;
+  memcpy(&pairs, p, sizeof pairs);
+  return pairs;
 }
+
+STRATA_INLINE v16 v_firsts(v16i pairs) { return (v16)(pairs << 16); }
+STRATA_INLINE v16 v_seconds(v16i pairs) { return (v16)(pairs & (int32_t)0xffff0000); }
 
 STRATA_INLINE v16 v_from_bytes(const int8_t *p) {
   v16b bytes;
@@ -154,3 +166,29 @@ STRATA_INLINE v16 v_exp(v16 x) { return v_exp2(x * v_set(1.44269504f)); }
 
 /// tanh(x), absolute error below 2e-7.
 STRATA_INLINE v16 v_tanh(v16 x) { return v_set(1) - v_set(2) / (v_exp2(x * v_set(2.88539008f)) + v_set(1)); }
+
+#if STRATA_FAMILY_PAIRS
+/// sum + Σ of the two products of each pair; one pair of `a` against 16 of `b`.
+STRATA_INLINE v16 v_add_pair_products(v16 sum, uint32_t a, v16i b) {
+  return (v16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int)a), (__m512bh)b);
+}
+
+/// Rounds to bfloat16 and back.
+STRATA_INLINE v16 v_to_bf16(uint16_t *p, v16 v) {
+  __m256i bits = (__m256i)_mm512_cvtneps_pbh((__m512)v);
+  _mm256_storeu_si256((__m256i *)(void *)p, bits);
+  return (v16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16);
+}
+
+/// 2^x for x <= 0, relative error below 2^-13: enough for what is rounded to bfloat16. The polynomial is the minimax
+/// one of degree 3 over [-1/2, 1/2].
+STRATA_INLINE v16 v_exp2_coarse(v16 x) {
+  v16 whole = (v16)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  v16 f = x - whole;
+  v16 p = v_set(5.5171668e-2f);
+  p = p * f + v_set(2.4261114e-1f);
+  p = p * f + v_set(6.9326099e-1f);
+  p = p * f + v_set(9.9992807e-1f);
+  return (v16)_mm512_scalef_ps((__m512)p, (__m512)whole);
+}
+#endif

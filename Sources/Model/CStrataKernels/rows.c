@@ -18,8 +18,9 @@ const strata_family *strata_family_current(void) {
 #if STRATA_X86
     case STRATA_ISA_AMX:
       if (!__builtin_cpu_supports("avx512vnni")) return &strata_family_portable;  // tiles in software
-      return &strata_family_avx512;
-    case STRATA_ISA_AVX512: return &strata_family_avx512;
+      return __builtin_cpu_supports("avx512bf16") ? &strata_family_avx512_bf16 : &strata_family_avx512;
+    case STRATA_ISA_AVX512:
+      return __builtin_cpu_supports("avx512bf16") ? &strata_family_avx512_bf16 : &strata_family_avx512;
     case STRATA_ISA_AVX2: return &strata_family_avx2;
 #endif
     default: return &strata_family_portable;

@@ -91,12 +91,8 @@ extension KernelFamilyTests {
       var start = 0
       while start < count {
         let length = min(count - start, 1 + Int(random.next() % 40))
-        withSpan(at: start, count: length) { span in
-          var span = span
-          strata_kv_store(
-            nil, &span, 1, 1, Array(sequence.keys[(start * width)..<((start + length) * width)]), Int64(width),
-            Array(sequence.values[(start * width)..<((start + length) * width)]), Int64(width))
-        }
+        let rows = (start * width)..<((start + length) * width)
+        store(Array(sequence.keys[rows]), Array(sequence.values[rows]), at: start, count: length)
         start += length
       }
     }
@@ -108,6 +104,14 @@ extension KernelFamilyTests {
           body(
             strata_span(kv: kv, pages: pages.baseAddress ?? none, position: Int32(position), count: Int32(count)))
         }
+      }
+    }
+
+    func store(_ keys: [Float], _ values: [Float], at position: Int, count: Int) {
+      let stride = Int64(keys.count / count)
+      withSpan(at: position, count: count) { span in
+        var span = span
+        strata_kv_store(nil, &span, 1, 1, keys, stride, values, stride)
       }
     }
 
@@ -215,103 +219,5 @@ extension KernelFamilyTests {
       }
     }
     return out
-  }
-
-  @Test("A store refuses what it has not, and copies and gives back whole pages")
-  func store() throws {
-    #expect(strata_kv_create(0, 1, 64, 1, STRATA_KV_F16) == nil)
-    #expect(strata_kv_create(1, 1, 513, 1, STRATA_KV_F16) == nil)
-    #expect(strata_kv_create(1, 1, 64, 0, STRATA_KV_F16) == nil)
-    #expect(strata_kv_create(.max, .max, 512, .max, STRATA_KV_F16) == nil)
-    var random = TestRandom(state: 21)
-    let shape = Shape(heads: 4, kvHeads: 2, dim: 32)
-    let paged = try Paged(shape, STRATA_KV_F16, count: 41, &random)
-    let wider = try #require(strata_kv_create(2, 4, 32, 2, STRATA_KV_F16))
-    let smaller = try #require(strata_kv_create(2, 2, 32, 2, STRATA_KV_Q8))
-    defer { for kv in [paged.kv, wider, smaller] { strata_kv_destroy(kv) } }
-    #expect(strata_kv_page_count(paged.kv) == 6)
-    #expect(strata_kv_page_bytes(smaller) <= strata_kv_page_bytes(paged.kv))
-    #expect(!strata_kv_copy_page(wider, 0, paged.kv, 0))
-    #expect(!strata_kv_copy_page(smaller, 0, paged.kv, 0))
-    #expect(!strata_kv_copy_page(paged.kv, 6, paged.kv, 0))
-    #expect(!strata_kv_copy_page(paged.kv, 0, paged.kv, -1))
-    // Copy on write: a second sequence shares the first two pages and has a copy of the third.
-    let free = try #require((0..<Int32(6)).first { !paged.pages.contains($0) })
-    #expect(strata_kv_copy_page(paged.kv, free, paged.kv, paged.pages[2]))
-    let branch = Paged(kv: paged.kv, pages: paged.pages.prefix(2) + [free])
-    let q = random.values(4 * 32)
-    let before = paged.attend(nil, shape, q, at: 40, count: 1)
-    #expect(branch.attend(nil, shape, q, at: 40, count: 1) == before)
-    branch.withSpan(at: 35, count: 6) { span in
-      var span = span
-      strata_kv_store(nil, &span, 1, 1, random.values(6 * 64), 64, random.values(6 * 64), 64)
-    }
-    #expect(branch.attend(nil, shape, q, at: 40, count: 1) != before)
-    #expect(branch.attend(nil, shape, q, at: 34, count: 1) == paged.attend(nil, shape, q, at: 34, count: 1))
-    strata_kv_release_pages(paged.kv, free, 1)
-    strata_kv_release_pages(paged.kv, 5, 2)
-    #expect(paged.attend(nil, shape, q, at: 40, count: 1) == before)
-  }
-
-  @Test(
-    "Encoders attend inside each sequence only",
-    arguments: [([5, 40, 1, 0, 17], 32), ([31, 512, 12], 64), ([600], 32), ([3], 48)] as [([Int32], Int)])
-  func bidirectional(lengths: [Int32], dim: Int) {
-    let rows = lengths.reduce(0) { $0 + Int($1) }
-    let width = 3 * dim
-    var random = TestRandom(state: 31)
-    let q = random.values(rows * width)
-    let k = random.values(rows * width)
-    let v = random.values(rows * width)
-    var expected: [Double] = []
-    var row = 0
-    for length in lengths.map(Int.init) {
-      let range = row * width..<(row + length) * width
-      let shape = Shape(heads: 3, kvHeads: 3, dim: dim)
-      expected += Self.attention(
-        q: Array(q[range]), Sequence(keys: Array(k[range]), values: Array(v[range])), shape,
-        seen: Array(repeating: 0..<length, count: length))
-      row += length
-    }
-    KernelReference.forEachFamily { family in
-      var out = [Float](repeating: .nan, count: rows * width)
-      strata_attention_bidirectional(
-        nil, &out, Int64(width), q, k, v, Int64(width), 3, Int32(dim), 1 / Float(dim).squareRoot(), lengths,
-        Int64(lengths.count))
-      #expect(KernelReference.relativeError(out, expected) < 2e-3, "\(family)")
-      strata_attention_bidirectional_bf16(
-        nil, &out, Int64(width), q, k, v, Int64(width), 3, Int32(dim), 1 / Float(dim).squareRoot(), lengths,
-        Int64(lengths.count))
-      #expect(KernelReference.relativeError(out, expected) < 1e-2, "\(family), in bfloat16")
-    }
-  }
-
-  @Test("A pool covers every index once, also when callers share it and there are more threads than processors")
-  func pool() async {
-    let counts = await withTaskGroup(of: [Int].self) { group in
-      let pool = strata_pool_create(16)
-      defer { strata_pool_destroy(pool) }
-      nonisolated(unsafe) let shared = pool  // the C pool takes calls from any thread
-      for _ in 0..<4 {
-        group.addTask {
-          var seen = [Int](repeating: 0, count: 1000)
-          for _ in 0..<50 {
-            seen.withUnsafeMutableBytes { bytes in
-              strata_parallel_for(
-                shared, 1000, 7,
-                { context, first, last in
-                  let counts = context?.assumingMemoryBound(to: Int.self)
-                  for index in Int(first)..<Int(last) { counts?[index] += 1 }
-                }, bytes.baseAddress)
-            }
-          }
-          return seen
-        }
-      }
-      var all: [[Int]] = []
-      for await seen in group { all.append(seen) }
-      return all
-    }
-    #expect(counts.count == 4 && counts.allSatisfy { $0.allSatisfy { $0 == 50 } })
   }
 }

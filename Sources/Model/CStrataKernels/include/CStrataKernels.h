@@ -269,7 +269,8 @@ strata_log_sum strata_softmax_sum(const float *x, int64_t count, float scale);
 
 // MARK: Attention
 
-/// How keys and values are kept. Arithmetic is in floats whatever the type.
+/// How keys and values are kept. Arithmetic is in floats, except that processors with AVX-512 BF16 multiply pairs of
+/// bfloat16 for BF16 (sums are floats).
 typedef enum strata_kv_type {
   STRATA_KV_F16 = 0,   // IEEE half: 2 bytes a value
   STRATA_KV_BF16 = 1,  // bfloat16: 2 bytes a value
@@ -284,8 +285,8 @@ enum { STRATA_KV_PAGE = 16 };
 /// know: sequences may share pages that none of them writes. The layout is private.
 typedef struct strata_kv strata_kv;
 
-/// - Returns: an empty store, or NULL when a size is not positive, a head has more than 512 values, or memory could
-///   not be had.
+/// - Returns: an empty store, or NULL when a size is not positive, a head has more than 512 values or an odd number of
+///   them, or memory could not be had.
 strata_kv *STRATA_NULLABLE strata_kv_create(
     int32_t layers, int32_t kv_heads, int32_t head_dim, int32_t page_count, strata_kv_type type);
 void strata_kv_destroy(strata_kv *STRATA_NULLABLE kv);
@@ -311,7 +312,8 @@ typedef struct strata_span {
   int32_t count;
 } strata_span;
 
-/// Stores the keys and values [Σ count, kv_heads * head_dim] (rotated already) of a batch of spans in one layer.
+/// Stores the keys and values [Σ count, kv_heads * head_dim] (rotated already) of a batch of spans in one layer. What
+/// the last page of a span had at later positions is forgotten.
 void strata_kv_store(
     strata_pool *STRATA_NULLABLE pool, const strata_span *spans, int64_t span_count, int32_t layer, const float *keys,
     int64_t k_stride, const float *values, int64_t v_stride);

@@ -2,13 +2,16 @@
 // page is not known here.
 import StrataCore
 
-/// How keys and values are kept. Attention computes in floats whatever the type.
+/// How keys and values are kept. Attention computes in floats, except that processors with AVX-512 BF16 multiply pairs
+/// of bfloat16 for ``bf16``. Perplexities below are of 508 tokens of wikitext-2 each, relative to ``f16``.
 public enum KVType: String, Sendable, Hashable, CaseIterable {
   /// IEEE half: 2 bytes a value.
   case f16
-  /// bfloat16: 2 bytes a value, of larger range and a quarter of the precision of half.
+  /// bfloat16: 2 bytes a value, of larger range and an eighth of the precision of half; the fastest to read a prompt
+  /// with where the processor has AVX-512 BF16. Perplexity changes by at most 0.2 % (SmolLM2, Qwen2.5, Gemma 3).
   case bf16
   /// 8 bits a value and one scale per position, head, and keys or values: about half the memory of the others.
+  /// Perplexity changes by −0.2 % (SmolLM2), 1.6 % (Gemma 3) and 3.4 % (Qwen2.5, whose keys have outliers).
   case q8
 }
 
