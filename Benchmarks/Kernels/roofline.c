@@ -66,6 +66,7 @@ static void read_range(void *context, int64_t first, int64_t last) {
   const uint64_t *words = context;
   uint64_t sums[8] = {0};
   for (int64_t i = first * 512; i < last * 512; i += 8) {
+    __builtin_prefetch(words + i + 384);  // as the kernels do: 3 KB ahead
     for (int j = 0; j < 8; j++) sums[j] += words[i + j];
   }
   for (int j = 1; j < 8; j++) sums[0] += sums[j];

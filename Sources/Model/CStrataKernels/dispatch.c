@@ -4,6 +4,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#if STRATA_NEON
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 static _Atomic int strata_isa_chosen = -1;
 
@@ -19,6 +23,9 @@ static bool strata_isa_available(strata_isa isa) {
           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 #endif
     case STRATA_ISA_AMX: return strata_amx_works();
+#if STRATA_NEON
+    case STRATA_ISA_NEON: return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#endif
     default: return false;
   }
 }
@@ -28,6 +35,7 @@ const char *strata_isa_name(strata_isa isa) {
     case STRATA_ISA_AVX2: return "avx2";
     case STRATA_ISA_AVX512: return "avx512";
     case STRATA_ISA_AMX: return "amx";
+    case STRATA_ISA_NEON: return "neon";
     default: return "portable";
   }
 }
@@ -35,7 +43,7 @@ const char *strata_isa_name(strata_isa isa) {
 static strata_isa strata_isa_choose(void) {
   const char *wanted = getenv("STRATA_ISA");
   strata_isa best = STRATA_ISA_PORTABLE;
-  for (int isa = STRATA_ISA_PORTABLE; isa <= STRATA_ISA_AMX; isa++) {
+  for (int isa = STRATA_ISA_PORTABLE; isa <= STRATA_ISA_NEON; isa++) {
     if (!strata_isa_available((strata_isa)isa)) continue;
     best = (strata_isa)isa;
     if (wanted && strcmp(wanted, strata_isa_name(best)) == 0) break;

@@ -15,6 +15,12 @@
 #define STRATA_X86 0
 #endif
 
+#if defined(__aarch64__) && defined(__linux__)
+#define STRATA_NEON 1
+#else
+#define STRATA_NEON 0
+#endif
+
 static inline int64_t strata_min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t strata_max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t strata_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

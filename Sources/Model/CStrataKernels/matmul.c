@@ -5,6 +5,9 @@
 
 const strata_product_kernels *strata_products(void) {
   switch (strata_isa_current()) {
+#if STRATA_NEON
+    case STRATA_ISA_NEON: return &strata_products_neon;
+#endif
     case STRATA_ISA_AMX: return strata_amx_products();
 #if STRATA_X86
     case STRATA_ISA_AVX512:

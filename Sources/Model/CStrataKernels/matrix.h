@@ -145,6 +145,10 @@ extern const strata_product_kernels strata_products_avx512;
 extern const strata_product_kernels strata_products_avx512_bf16;
 #endif
 
+#if STRATA_NEON
+extern const strata_product_kernels strata_products_neon;
+#endif
+
 const strata_product_kernels *strata_products(void);
 
 /// `strata_matmul_many` with given kernels.

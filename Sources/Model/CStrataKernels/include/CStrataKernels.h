@@ -35,13 +35,14 @@ typedef enum strata_isa {
   STRATA_ISA_AVX2 = 1,    // AVX2, FMA, F16C
   STRATA_ISA_AVX512 = 2,  // AVX-512 F, BW, DQ, VL and VNNI; BF16 where there
   STRATA_ISA_AMX = 3,     // AVX-512 and AMX tiles of 8 bits and bfloat16
+  STRATA_ISA_NEON = 4,    // Armv8.2 with SDOT
 } strata_isa;
 
 /// The family in use. The best one the processor has is chosen on the first call; the environment variable
-/// STRATA_ISA (`portable`, `avx2`, `avx512`, `amx`) lowers it.
+/// STRATA_ISA (`portable`, `avx2`, `avx512`, `amx`, `neon`) lowers it.
 strata_isa strata_isa_current(void);
 
-/// The family's name: `portable`, `avx2`, `avx512` or `amx`.
+/// The family's name: `portable`, `avx2`, `avx512`, `amx` or `neon`.
 const char *strata_isa_name(strata_isa isa);
 
 /// Uses a family from now on, for all threads. Handles made before stay valid. For tests and benchmarks; not while
