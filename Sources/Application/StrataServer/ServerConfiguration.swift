@@ -9,9 +9,10 @@ public struct ServerLimits: Sendable, Hashable {
   public var uploadByteCount = 64 * 1024 * 1024
   /// Deepest nesting of a JSON body.
   public var jsonDepth = 128
-  /// Requests that a model works on at the same time.
-  public var concurrentRequests = 16
-  /// Requests that wait for one of those; more get status 429.
+  /// Requests that the models have at the same time. Many, because the scheduler of a model is what shares it out, and
+  /// it can be fair only to requests that it sees.
+  public var concurrentRequests = 1024
+  /// Requests of one tenant that wait for one of those; more get status 429.
   public var waitingRequests = 64
   /// Largest `n` of a completion.
   public var choices = 8
