@@ -68,6 +68,47 @@ struct ConnectionTests {
     }
   }
 
+  @Test("a tenant does not wait behind another one's flood, and a deadline ends the waiting too")
+  func turns() async throws {
+    let model = PacedModel(pieces: 30)
+    let keys = ["many", "few"].map { name in
+      APIKey(key: "sk-\(name)-0123456789abcdef", principal: Principal(tenant: name, user: name))
+    }
+    try await withServer(
+      models: [model],
+      configure: {
+        $0.limits.concurrentRequests = 1
+        $0.limits.waitingRequests = 4
+        $0.apiKeys = keys
+      }
+    ) { server in
+      let many = ["Authorization": "Bearer sk-many-0123456789abcdef"]
+      let few = ["Authorization": "Bearer sk-few-0123456789abcdef"]
+      let flood = Task {
+        try await withThrowingTaskGroup(of: Int.self) { group in
+          for _ in 0..<5 {
+            group.addTask { try await server.post(path, request("paced"), headers: many).status }
+            try await Task.sleep(for: .milliseconds(10))
+          }
+          return try await group.reduce(into: []) { $0.append($1) }
+        }
+      }
+      try await model.log.wait(for: "started")
+      try await Task.sleep(for: .milliseconds(60))
+      let refused = try await server.post(path, request("paced"), headers: many)
+      #expect(refused.errorCode == "server_busy")
+      let late = try await server.post(
+        path, request("paced"), headers: few.merging(["X-Request-Timeout-Ms": "20"]) { $1 })
+      #expect(late.errorCode == "deadline_exceeded")
+      let served = try await server.post(path, request("paced"), headers: few)
+      #expect(served.status == 200)
+      #expect(try await flood.value == [200, 200, 200, 200, 200])
+    }
+    // One of the flood runs, one waits first, then it is the other tenant's turn.
+    #expect(model.tenants.all.prefix(3).contains("few"))
+    #expect(model.tenants.all.filter { $0 == "few" }.count == 1)
+  }
+
   private func metric(_ server: TestServer, _ line: String) async throws {
     for _ in 0..<200 {
       if try await server.call("GET", "/metrics").body.contains(line + "\n") { return }

@@ -193,6 +193,8 @@ final class PacedModel: LanguageModel {
   let pieces: Int
   let pause: Duration
   let log = EventLog()
+  /// Whose requests came, in order.
+  let tenants = EventLog()
 
   init(id: String = "paced", pieces: Int = 1000, pause: Duration = .milliseconds(5), contextLength: Int = 4096) {
     info = ModelInfo(id: id, contextLength: contextLength)
@@ -202,6 +204,7 @@ final class PacedModel: LanguageModel {
 
   func generate(_ request: GenerationRequest) -> AsyncThrowingStream<GenerationEvent, any Error> {
     let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
+    tenants.add(request.tenant)
     let task = Task { [pieces, pause, log] in
       log.add("started")
       for number in 0..<pieces {

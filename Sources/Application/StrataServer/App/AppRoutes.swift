@@ -82,7 +82,7 @@ struct AppRoutes: Sendable {
     }
     let principal = try await principal(try reader.string("as"), context)
     let reservation = try ledger.reserve(context.key, prompt: 0, output: nil)
-    let permit = try await admission.enter(context.connection)
+    let permit = try await admission.enter(context)
     let live = LiveStream(
       [app.ask(question, as: principal)], connection: context.connection, keepAlive: limits.keepAliveInterval)
     return .events { writer in

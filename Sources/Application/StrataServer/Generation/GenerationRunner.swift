@@ -35,7 +35,7 @@ struct GenerationRunner: Sendable {
       ? try await model.countTokens(first.input, tools: first.tools) : 0
     let reservation = try ledger.reserve(
       context.key, prompt: prompt, output: first.maxTokens.map { $0 * requests.count })
-    let permit = try await admission.enter(context.connection)
+    let permit = try await admission.enter(context)
     let live = LiveStream(
       requests.map { model.generate($0) }, connection: context.connection, keepAlive: limits.keepAliveInterval,
       deadline: context.deadline)

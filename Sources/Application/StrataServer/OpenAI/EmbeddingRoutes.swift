@@ -21,7 +21,7 @@ struct EmbeddingRoutes: Sendable {
       throw reader.unsupported(
         "dimensions", "`\(embedder.id)` makes vectors of \(embedder.dimension) dimensions only.")
     }
-    let permit = try await runner.admission.enter(context.connection)
+    let permit = try await runner.admission.enter(context)
     defer { permit.release() }
     var tokens = 0
     for (index, text) in texts.enumerated() {

@@ -24,7 +24,7 @@ struct RerankRoutes: Sendable {
     let showsDocuments = try reader.bool("return_documents") ?? true
     let tokens = documents.reduce(reranker.countTokens(query) * documents.count) { $0 + reranker.countTokens($1) }
     let reservation = try runner.ledger.reserve(context.key, prompt: tokens, output: 0)
-    let permit = try await runner.admission.enter(context.connection)
+    let permit = try await runner.admission.enter(context)
     defer { permit.release() }
     let scores = try await reranker.rerank(query: query, documents: documents)
     guard scores.count == documents.count else {
