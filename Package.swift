@@ -89,13 +89,13 @@ let package = Package(
     .layer("Application", "StrataEvaluation", ["StrataCore", "StrataContracts", yams]),
     .target(
       name: "StrataServer",
-      dependencies: ["StrataCore", hummingbird, logging],
+      dependencies: ["StrataCore", "StrataTelemetry", hummingbird, logging],
       path: "Sources/Application/StrataServer", resources: [.embedInCode("Page")], swiftSettings: common),
     .executableTarget(
       name: "strata",
       dependencies: [
         "StrataCore", "StrataSchema", "StrataStore", "StrataModel", "StrataServing", "StrataTraining", "StrataIndex",
-        "StrataRetrieval", "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", argumentParser, yams,
+        "StrataRetrieval", "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", "StrataTelemetry", "StrataProviders", argumentParser, yams,
         logging,
       ],
       path: "Sources/Application/strata", resources: [.embedInCode("Resources")], swiftSettings: common),

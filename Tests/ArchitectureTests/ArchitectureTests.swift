@@ -27,8 +27,8 @@ struct ArchitectureTests {
     "StrataContracts": ["StrataCore", "StrataSchema", "Yams"],
     "StrataEvaluation": ["StrataCore", "StrataContracts", "Yams"],
     "StrataServer": [
-      "StrataCore", "StrataSchema", "StrataAgents", "StrataContracts", "StrataRetrieval", "StrataServing",
-      "Hummingbird",
+      "StrataCore", "StrataTelemetry", "StrataSchema", "StrataAgents", "StrataContracts", "StrataRetrieval",
+      "StrataServing", "Tracing", "Hummingbird",
       "HummingbirdCore", "HTTPTypes", "NIOCore", "NIOPosix", "ServiceLifecycle", "Logging",
     ],
     "StrataTesting": ["StrataCore"],

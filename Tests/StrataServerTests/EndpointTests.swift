@@ -144,8 +144,8 @@ struct EndpointTests {
         text.contains(
           "strata_http_requests_total{route=\"/v1/chat/completions\",method=\"POST\",status=\"200\"} 1"))
       #expect(text.contains("strata_http_requests_total{route=\"unknown\",method=\"GET\",status=\"404\"} 1"))
-      #expect(text.contains("strata_prompt_tokens_total{model=\"scripted\"} 10"))
-      #expect(text.contains("strata_time_to_first_token_seconds_count{model=\"scripted\"} 1"))
+      #expect(text.contains("strata_tokens_total{model=\"scripted\",tenant=\"default\",type=\"prompt\"} 10"))
+      #expect(text.contains("gen_ai_server_time_to_first_token_seconds_count{gen_ai_request_model=\"scripted\"} 1"))
       #expect(text.contains("strata_http_requests_in_flight 1"))
     }
   }

@@ -41,7 +41,7 @@ struct ObservedModelTests {
     let spans = CollectedSpans()
     let tracer = StrataTracer(sink: spans)
     let metrics = GenerationMetrics()
-    let model = ObservedModel(TimedModel(), provider: "strata", tracer: tracer, metrics: metrics)
+    let model = ObservedModel(TimedModel(), Telemetry(tracer: tracer, metrics: metrics))
     let caller = try #require(TraceContext(traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
     var context = ServiceContext.topLevel
     context.traceContext = caller
@@ -72,8 +72,8 @@ struct ObservedModelTests {
     let spans = CollectedSpans()
     let metrics = GenerationMetrics()
     let model = ObservedModel(
-      ScriptedModel(id: "scripted") { _, _ in throw Failure() }, provider: "strata", tracer: StrataTracer(sink: spans),
-      metrics: metrics)
+      ScriptedModel(id: "scripted") { _, _ in throw Failure() },
+      Telemetry(tracer: StrataTracer(sink: spans), metrics: metrics))
     await #expect(throws: Failure.self) { _ = try await model.complete(GenerationRequest(.prompt("x"))) }
     #expect(spans.all.last?.status?.code == .error)
     #expect(spans.all.last?.attributes["error.type"]?.toSpanAttribute() == .string("queue_full"))
@@ -86,7 +86,7 @@ struct ObservedModelTests {
   @Test("numbers come by tenant, and their page is what Prometheus reads")
   func numbers() async throws {
     let metrics = GenerationMetrics()
-    let model = ObservedModel(TimedModel(), provider: "strata", tracer: nil, metrics: metrics)
+    let model = ObservedModel(TimedModel(), Telemetry(metrics: metrics))
     for tenant in ["a", "b", "b\"\n"] {
       _ = try await model.complete(GenerationRequest(.prompt("x"), tenant: tenant))
     }
@@ -105,7 +105,7 @@ struct ObservedModelTests {
   func cancelled() async throws {
     let metrics = GenerationMetrics()
     let model = ObservedModel(
-      ScriptedModel(["a long answer that goes on for a while"]), provider: "strata", tracer: nil, metrics: metrics)
+      ScriptedModel(["a long answer that goes on for a while"]), Telemetry(metrics: metrics))
     let task = Task {
       for try await _ in model.generate(GenerationRequest(.prompt("x"))) { withUnsafeCurrentTask { $0?.cancel() } }
     }

@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 import StrataCore
+import StrataTelemetry
 
 /// Where the server listens.
 public struct BoundAddress: Sendable, Hashable, CustomStringConvertible {
@@ -32,6 +33,7 @@ public struct HTTPServer: Sendable {
   private let source: (any ModelSource)?
   private let onDemand: [String]
   private let app: (any AppService)?
+  private let telemetry: Telemetry
   private let logger: Logger
 
   /// - Parameters:
@@ -41,10 +43,12 @@ public struct HTTPServer: Sendable {
   ///   - source: gives models that administrators load while the server runs.
   ///   - onDemand: names that `source` loads when the first request asks for them.
   ///   - app: what the page works with; without it only the OpenAI API is served.
+  ///   - telemetry: observes every call of a model, and every request when it has a tracer.
   public init(
     configuration: ServerConfiguration = ServerConfiguration(), models: [any LanguageModel],
     embedders: [any Embedder] = [], rerankers: [any Reranker] = [], source: (any ModelSource)? = nil,
-    onDemand: [String] = [], app: (any AppService)? = nil, logger: Logger = Logger(label: "strata.server")
+    onDemand: [String] = [], app: (any AppService)? = nil, telemetry: Telemetry = Telemetry(),
+    logger: Logger = Logger(label: "strata.server")
   ) {
     self.configuration = configuration
     self.models = models
@@ -53,6 +57,7 @@ public struct HTTPServer: Sendable {
     self.source = source
     self.onDemand = onDemand
     self.app = app
+    self.telemetry = telemetry
     self.logger = logger
   }
 
@@ -110,9 +115,9 @@ public struct HTTPServer: Sendable {
     let access = AccessControl(configuration, keys: KeyRing(configuration, logger: logger))
     let ledger = BudgetLedger()
     let generation = GenerationRunner(
-      limits: configuration.limits, admission: admission, metrics: metrics, ledger: ledger)
+      limits: configuration.limits, admission: admission, metrics: metrics, telemetry: telemetry, ledger: ledger)
     var routes =
-      OperationsRoutes(metrics: metrics, admission: admission).routes
+      OperationsRoutes(metrics: metrics, telemetry: telemetry, admission: admission).routes
       + ModelRoutes(catalog: catalog, limits: configuration.limits).routes
       + ChatRoutes(catalog: catalog, runner: generation).routes
       + CompletionRoutes(catalog: catalog, runner: generation).routes
@@ -129,7 +134,8 @@ public struct HTTPServer: Sendable {
         ).routes
       routes += PageRoutes().routes
     }
-    return RequestPipeline(table: RouteTable(routes: routes), access: access, ledger: ledger, metrics: metrics)
+    return RequestPipeline(
+      table: RouteTable(routes: routes), access: access, ledger: ledger, metrics: metrics, tracer: telemetry.tracer)
   }
 
   private func explain(_ error: IOError) -> ServerError {

@@ -32,7 +32,7 @@ public final class RemoteModel: LanguageModel {
     jitter: @escaping @Sendable () -> Double = { .random(in: 0.5...1) }
   ) {
     info = ModelInfo(
-      id: id ?? endpoint.model, contextLength: endpoint.contextLength, architecture: endpoint.dialect.rawValue)
+      id: id ?? endpoint.model, contextLength: endpoint.contextLength, provider: endpoint.dialect.rawValue)
     self.endpoint = endpoint
     self.transport = transport
     self.breaker = Mutex(breaker)

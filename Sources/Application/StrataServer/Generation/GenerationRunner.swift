@@ -2,12 +2,14 @@
 // numbers. Knows nothing about the format of the answer.
 import Logging
 import StrataCore
+import StrataTelemetry
 import Synchronization
 
 struct GenerationRunner: Sendable {
   let limits: ServerLimits
   let admission: Admission
   let metrics: ServerMetrics
+  let telemetry: Telemetry
   let ledger: BudgetLedger
 
   /// Starts one generation for each of `requests`, as soon as there is room.
@@ -36,8 +38,9 @@ struct GenerationRunner: Sendable {
     let reservation = try ledger.reserve(
       context.key, prompt: prompt, output: first.maxTokens.map { $0 * requests.count })
     let permit = try await admission.enter(context)
+    let observed = ObservedModel(model, telemetry)
     let live = LiveStream(
-      requests.map { model.generate($0) }, connection: context.connection, keepAlive: limits.keepAliveInterval,
+      requests.map { observed.generate($0) }, connection: context.connection, keepAlive: limits.keepAliveInterval,
       deadline: context.deadline)
     return GenerationSession(
       live: live, count: requests.count, permit: permit, lease: lease, reservation: reservation, promptTokens: prompt,
@@ -82,7 +85,6 @@ final class GenerationSession: Sendable {
   /// Pieces of output so far: what a generation is charged with that nobody waited for.
   private let pieces = Mutex(0)
   private let usages: Mutex<[Usage?]>
-  private let sawOutput = Mutex(false)
   /// Whether the models ended by themselves, well or not.
   private let isOver = Mutex(false)
 
@@ -157,9 +159,6 @@ final class GenerationSession: Sendable {
     guard ended == count else { throw CancellationError() }
     isOver.withLock { $0 = true }
     guard usages.withLock({ usages in usages.allSatisfy { $0 != nil } }) else { throw incomplete }
-    let usage = usage
-    context.metrics.metrics.tokens(
-      model: model, prompt: usage.promptTokens, completion: usage.completionTokens, cached: usage.cachedTokens)
   }
 
   /// Everything, when all is finished.
@@ -185,7 +184,6 @@ final class GenerationSession: Sendable {
   private func news(_ signal: LiveSignal<GenerationEvent>) async throws -> News? {
     switch signal {
     case .event(let index, let event):
-      noteFirstOutput()
       pieces.withLock { $0 += 1 }
       if case .finished(_, let usage, _) = event { usages.withLock { $0[index] = usage } }
       return .event(index, event)
@@ -196,16 +194,6 @@ final class GenerationSession: Sendable {
       throw ServerError(.clientGone, "The client closed the connection.")
     case .silence: return .silence
     case .ended: return nil
-    }
-  }
-
-  private func noteFirstOutput() {
-    let isFirst = sawOutput.withLock { saw in
-      defer { saw = true }
-      return !saw
-    }
-    if isFirst {
-      context.metrics.metrics.firstToken(model: model, seconds: context.metrics.elapsed.seconds)
     }
   }
 

@@ -4,6 +4,8 @@ import Hummingbird
 import Logging
 import NIOCore
 import StrataCore
+import StrataTelemetry
+import Tracing
 
 /// Where a request comes from, as Hummingbird hands it over.
 struct ConnectionContext: InitializableFromSource, Sendable {
@@ -23,6 +25,7 @@ struct RequestPipeline: HTTPResponder {
   let access: AccessControl
   let ledger: BudgetLedger
   let metrics: ServerMetrics
+  let tracer: StrataTracer?
 
   func respond(to request: Request, context: ConnectionContext) async throws -> Response {
     let id = "req_" + RandomID.make(20)
@@ -32,9 +35,10 @@ struct RequestPipeline: HTTPResponder {
     var route: Route?
     var key: APIKey?
     var response: Response
+    let span = startSpan(for: request, id: id)
     do {
       let connection = try await ClientConnection.of(context.channel)
-      response = try await handle(request, id, connection, logger, numbers, &route, &key)
+      response = try await handle(request, id, connection, logger, numbers, span, &route, &key)
     } catch {
       let reply = ErrorReply(error)
       if reply.status.code >= 500 { logger.error("request failed", metadata: ["error": "\(error)"]) }
@@ -46,7 +50,7 @@ struct RequestPipeline: HTTPResponder {
     if request.method == .head { response = response.createHeadResponse() }
     let record = Record(
       route: route?.pattern ?? "unknown", method: request.method.rawValue, status: response.status.code,
-      numbers: numbers, logger: logger)
+      numbers: numbers, span: span, logger: logger)
     if response.body.contentLength != nil {
       record.write(isComplete: true)
     } else {
@@ -66,7 +70,7 @@ struct RequestPipeline: HTTPResponder {
 
   private func handle(
     _ request: Request, _ id: String, _ connection: ClientConnection, _ logger: Logger, _ numbers: RequestMetrics,
-    _ route: inout Route?, _ key: inout APIKey?
+    _ span: RecordedSpan?, _ route: inout Route?, _ key: inout APIKey?
   ) async throws -> Response {
     try access.checkHost(of: request)
     try access.checkOrigin(of: request)
@@ -87,13 +91,27 @@ struct RequestPipeline: HTTPResponder {
       }
       // Looking things up is free.
       if request.method == .post { try ledger.admit(key) }
-      return try await found.handler(
-        request,
-        RequestContext(
-          id: id, key: key, deadline: try RequestPipeline.deadline(of: request), connection: connection, logger: logger,
-          metrics: numbers,
-          pathParameters: parameters))
+      let context = RequestContext(
+        id: id, key: key, deadline: try RequestPipeline.deadline(of: request), connection: connection, logger: logger,
+        metrics: numbers, pathParameters: parameters)
+      return try await ServiceContext.$current.withValue(span?.context ?? ServiceContext.current) {
+        try await found.handler(request, context)
+      }
     }
+  }
+
+  /// A span under the caller's trace; what the request's handler starts becomes its children.
+  private func startSpan(for request: Request, id: String) -> RecordedSpan? {
+    guard let tracer else { return nil }
+    var context = ServiceContext.topLevel
+    tracer.extract(request.headers, into: &context, using: HeaderExtractor())
+    let span = tracer.startSpan("\(request.method.rawValue)", context: context, ofKind: .server)
+    span.updateAttributes { attributes in
+      attributes["http.request.method"] = request.method.rawValue
+      attributes["url.scheme"] = "http"
+      attributes["strata.request_id"] = id
+    }
+    return span
   }
 
   private static func deadline(of request: Request) throws -> ContinuousClock.Instant? {
@@ -130,18 +148,32 @@ struct RequestPipeline: HTTPResponder {
     response.headers[.resourcePolicy] = "same-origin"
   }
 
+  private struct HeaderExtractor: Extractor {
+    func extract(key: String, from carrier: HTTPFields) -> String? { HTTPField.Name(key).flatMap { carrier[$0] } }
+  }
+
   /// The log line and the numbers of one request. Holds neither secrets nor anything that a user wrote.
   private struct Record: Sendable {
     let route: String
     let method: String
     let status: Int
     let numbers: RequestMetrics
+    let span: RecordedSpan?
     let logger: Logger
 
     func write(isComplete: Bool) {
       let seconds = numbers.elapsed.seconds
       let status = isComplete ? status : HTTPResponse.Status.clientClosedRequest.code
       numbers.metrics.requestEnded(route: route, method: method, status: status, seconds: seconds)
+      if let span {
+        span.operationName = "\(method) \(route)"
+        span.updateAttributes { attributes in
+          attributes["http.route"] = route
+          attributes["http.response.status_code"] = status
+        }
+        if status >= 500 { span.setStatus(SpanStatus(code: .error)) }
+        span.end()
+      }
       logger.info(
         "\(method) \(route) \(status)",
         metadata: ["milliseconds": "\(Int(seconds * 1000))"])

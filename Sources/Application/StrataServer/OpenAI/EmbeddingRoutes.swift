@@ -39,7 +39,7 @@ struct EmbeddingRoutes: Sendable {
     let reservation = try runner.ledger.reserve(context.key, prompt: tokens, output: 0)
     let vectors = try await embedder.embed(texts)
     reservation?.settle(used: tokens)
-    runner.metrics.tokens(model: embedder.id, prompt: tokens, completion: 0, cached: 0)
+    runner.metrics.inputTokens(tokens, model: embedder.id)
     return .json([
       "object": "list",
       "data": .array(

@@ -31,7 +31,7 @@ struct RerankRoutes: Sendable {
       throw ServerError(.incompleteGeneration, "\(reranker.id) scored \(scores.count) of \(documents.count) documents.")
     }
     reservation?.settle(used: tokens)
-    runner.metrics.tokens(model: reranker.id, prompt: tokens, completion: 0, cached: 0)
+    runner.metrics.inputTokens(tokens, model: reranker.id)
     // Equal scores keep the order of the request.
     let order = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }
     return .json([

@@ -6,12 +6,17 @@ public struct ModelInfo: Sendable, Hashable {
   public var contextLength: Int
   public var architecture: String
   public var parameterCount: Int
+  /// Who computes: `strata` here, or the remote service (`gen_ai.provider.name` in OpenTelemetry).
+  public var provider: String
 
-  public init(id: String, contextLength: Int, architecture: String = "", parameterCount: Int = 0) {
+  public init(
+    id: String, contextLength: Int, architecture: String = "", parameterCount: Int = 0, provider: String = "strata"
+  ) {
     self.id = id
     self.contextLength = contextLength
     self.architecture = architecture
     self.parameterCount = parameterCount
+    self.provider = provider
   }
 }
 

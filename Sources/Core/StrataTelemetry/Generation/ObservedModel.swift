@@ -8,18 +8,11 @@ import Tracing
 /// conventions 1.37, `gen_ai.*`). Neither prompts nor outputs are recorded.
 public struct ObservedModel: LanguageModel {
   public let base: any LanguageModel
-  private let provider: String
-  private let tracer: StrataTracer?
-  private let metrics: GenerationMetrics
+  private let telemetry: Telemetry
 
-  /// - Parameters:
-  ///   - provider: `gen_ai.provider.name`: `strata` for the local engine, `openai`, `anthropic`, …
-  ///   - tracer: nil records numbers only.
-  public init(_ base: any LanguageModel, provider: String, tracer: StrataTracer?, metrics: GenerationMetrics) {
+  public init(_ base: any LanguageModel, _ telemetry: Telemetry) {
     self.base = base
-    self.provider = provider
-    self.tracer = tracer
-    self.metrics = metrics
+    self.telemetry = telemetry
   }
 
   public var info: ModelInfo { base.info }
@@ -32,9 +25,12 @@ public struct ObservedModel: LanguageModel {
     let model = info.id
     let isChat = if case .messages = request.input { true } else { false }
     let operation = isChat ? "chat" : "text_completion"
-    let span = tracer?.startSpan("\(operation) \(model)", ofKind: provider == "strata" ? .internal : .client)
+    let provider = info.provider
+    let span = telemetry.tracer?.startSpan("\(operation) \(model)", ofKind: provider == "strata" ? .internal : .client)
     span?.attributes = Self.attributes(of: request, model: model, operation: operation, provider: provider)
-    let call = ObservedCall(model: model, tenant: request.tenant, span: span, tracer: tracer, metrics: metrics)
+    let call = ObservedCall(
+      model: model, tenant: request.tenant, span: span, tracer: telemetry.tracer,
+      metrics: telemetry.metrics)
     let events = ServiceContext.$current.withValue(span?.context ?? ServiceContext.current ?? .topLevel) {
       base.generate(request)
     }
