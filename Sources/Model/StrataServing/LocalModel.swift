@@ -37,11 +37,8 @@ public final class LocalModel: LanguageModel {
     self.now = now
     controlTokens = ControlTokenGuard(tokenizer)
     template = try gguf.metadata["tokenizer.chat_template"]?.stringValue.map { try ChatTemplate($0) }
-    info = ModelInfo(
-      id: id, contextLength: min(model.configuration.contextLength, limits.cacheTokens),
-      architecture: "\(model.configuration.architecture)", parameterCount: model.configuration.parameterCount)
     let rowCount = model.configuration.vocabularySize
-    engine = Engine(
+    engine = try Engine(
       model: model, tokenizer: tokenizer,
       vocabulary: {
         // Models may have more rows than the tokenizer has tokens; those rows stand for nothing.
@@ -50,6 +47,9 @@ public final class LocalModel: LanguageModel {
           tokens: tokenizer.tokenBytes() + Array(repeating: [], count: missing),
           endOfGeneration: tokenizer.endOfGenerationIDs)
       }, limits: limits, seeds: seeds)
+    info = ModelInfo(
+      id: id, contextLength: min(model.configuration.contextLength, engine.limits.cacheTokens),
+      architecture: "\(model.configuration.architecture)", parameterCount: model.configuration.parameterCount)
   }
 
   /// What the engine is doing now.
@@ -128,10 +128,11 @@ public final class LocalModel: LanguageModel {
     let limit = request.maxTokens ?? Self.defaultMaxTokens
     return EngineRequest(
       tokens: tokens, sampling: request.sampling, topLogprobs: request.topLogprobs, maxNewTokens: min(limit, room),
-      stopTokens: tokenizer.endOfGenerationIDs, grammar: grammar, tenant: request.tenant)
+      stopTokens: tokenizer.endOfGenerationIDs, grammar: grammar, tenant: request.tenant,
+      priority: request.priority, deadline: request.deadline)
   }
 
-  /// Without `maxTokens` a request would reserve the whole context; answers are rarely longer than this.
+  /// A model that never ends would otherwise fill the whole context; answers are rarely longer than this.
   private static let defaultMaxTokens = 1024
 
   private static func validate(_ request: GenerationRequest) throws {
@@ -153,23 +154,25 @@ public final class LocalModel: LanguageModel {
   private func run(_ request: GenerationRequest, emit: (GenerationEvent) -> Void) async throws {
     let forced = ForcedCall(request)
     let engineRequest = try engineRequest(request, forced: forced)
-    let start = ContinuousClock.now
+    var clock = GenerationClock()
     var output = OutputAssembler(
       tokenizer: tokenizer, stop: request.stop,
       tools: forced == nil && request.toolChoice != .none ? request.tools : [],
       holdsAll: forced != nil, isParallel: request.parallelToolCalls)
-    var completionTokens = 0
+    var usage = Usage(promptTokens: engineRequest.tokens.count)
     for try await event in engine.submit(engineRequest) {
       switch event {
+      case .started(let cachedTokens):
+        usage.cachedTokens = cachedTokens
+        clock.started()
       case .token(let token):
-        completionTokens += 1
+        usage.completionTokens += 1
+        clock.tokenCame()
         for event in output.push(token, wantsLogprobs: request.topLogprobs != nil) { emit(event) }
         if output.isStopped {
           // Leaving the loop cancels the sequence in the engine.
           if let stop = output.stopString { emit(.stopString(stop)) }
-          let usage = Usage(promptTokens: engineRequest.tokens.count, completionTokens: completionTokens)
-          let timings = GenerationTimings(decode: start.duration(to: .now))
-          emit(.finished(.stop, usage, timings))
+          emit(.finished(.stop, usage, clock.timings))
           return
         }
       case .finished(let reason, let usage, let timings):
@@ -178,6 +181,24 @@ public final class LocalModel: LanguageModel {
         emit(.finished(end.hasCalls ? .toolCalls : reason, usage, timings))
       }
     }
+  }
+}
+
+/// The times of a generation that ends at a stop string: the engine does not know of those.
+private struct GenerationClock {
+  private let birth = ContinuousClock.now
+  private var start: ContinuousClock.Instant?
+  private var first: ContinuousClock.Instant?
+
+  mutating func started() { start = .now }
+  mutating func tokenCame() { first = first ?? .now }
+
+  var timings: GenerationTimings {
+    let now = ContinuousClock.now
+    let start = start ?? now
+    let first = first ?? now
+    return GenerationTimings(
+      queue: birth.duration(to: start), prefill: start.duration(to: first), decode: first.duration(to: now))
   }
 }
 

@@ -6,18 +6,26 @@ public struct ServingError: StrataError {
   public let message: String
   public let remedy: String?
   public let cause: (any Error)?
+  public let retryAfter: Duration?
 
-  public init(_ code: ErrorCode, _ message: String, remedy: String? = nil, cause: (any Error)? = nil) {
+  public init(
+    _ code: ErrorCode, _ message: String, remedy: String? = nil, cause: (any Error)? = nil, retryAfter: Duration? = nil
+  ) {
     self.code = code
     self.message = message
     self.remedy = remedy
     self.cause = cause
+    self.retryAfter = retryAfter
   }
 
   /// The prompt leaves no room for a completion.
   public static let contextLengthExceeded = ErrorCode("context_length_exceeded", .invalidInput)
-  /// The queue is at its bound; try again later.
+  /// The queue of all requests is at its bound; try again later.
   public static let queueFull = ErrorCode("queue_full", .exhausted)
+  /// The queue of this tenant is at its bound; try again later.
+  public static let tenantQueueFull = ErrorCode("tenant_queue_full", .exhausted)
+  /// The request could not begin before its deadline.
+  public static let deadlineExceeded = ErrorCode("deadline_exceeded", .exhausted)
   /// The engine was shut down.
   public static let engineStopped = ErrorCode("engine_stopped", .unavailable)
   /// A parameter is out of its range.

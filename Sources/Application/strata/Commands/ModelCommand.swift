@@ -100,18 +100,33 @@ struct ModelShow: AsyncParsableCommand {
 struct ModelBench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure prefill and decode speed.",
-    discussion: "Example: strata model bench smollm2-135m-instruct --prompt 512 --generate 64 --repeat 5")
+    discussion: """
+      Examples: strata model bench smollm2-135m-instruct --prompt 512 --generate 64 --repeat 5
+                strata model bench smollm2-135m-instruct --batched 128,64,1,8,16,32
+      """)
   @OptionGroup var common: CommonOptions
   @Argument(help: "Catalog name, file:PATH or a .gguf path.") var model: String
   @Option(name: .long, help: "Threads (default: all processors).") var threads: Int?
   @Option(name: .long, help: "Tokens of the prompt.") var prompt = 512
   @Option(name: .long, help: "Tokens to generate.") var generate = 64
   @Option(name: .customLong("repeat"), help: "Repetitions; the median is reported.") var repetitions = 5
+  @Option(
+    name: .long,
+    help: "PROMPT,GENERATE,N,…: several sequences in each step instead, as llama-batched-bench does.")
+  var batched: String?
 
   func validate() throws {
     guard prompt >= 1, generate >= 0, repetitions >= 1 else {
       throw ValidationError("--prompt and --repeat are at least 1, --generate at least 0.")
     }
+    if let batched, Self.numbers(batched) == nil {
+      throw ValidationError("--batched takes at least three positive numbers, for example 128,64,1,8,16,32.")
+    }
+  }
+
+  private static func numbers(_ text: String) -> [Int]? {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+    return parts.count >= 3 && parts.allSatisfy { $0 > 0 && $0 <= 1 << 20 } ? parts : nil
   }
 
   func run() async throws {
@@ -119,6 +134,7 @@ struct ModelBench: AsyncParsableCommand {
       let (id, path) = try Wiring().modelStore.decoderPath(model)
       let threadCount = threads ?? ProcessInfo.processInfo.activeProcessorCount
       let loaded = try DecoderModel(path: path, threads: threadCount)
+      if let numbers = batched.flatMap(Self.numbers) { return try runBatched(numbers, loaded, id) }
       let result = try ModelBenchmark.run(
         loaded, promptLength: prompt, generationLength: generate, repeats: repetitions)
       if common.json {
@@ -132,5 +148,21 @@ struct ModelBench: AsyncParsableCommand {
       Terminal.out("  prefill \(prompt) tokens   \(prefill) tokens/s")
       Terminal.out("  decode  \(generate) tokens   \(decode) tokens/s")
     }
+  }
+
+  private func runBatched(_ numbers: [Int], _ loaded: DecoderModel, _ id: String) throws {
+    var results: [BatchedBenchmark] = []
+    for count in numbers.dropFirst(2) {
+      let result = try BatchedBenchmark.run(
+        loaded, promptLength: numbers[0], generationLength: numbers[1], sequenceCount: count, repeats: repetitions)
+      results.append(result)
+      guard !common.json else { continue }
+      func shown(_ speed: Double) -> String { Terminal.formatted(speed, digits: 1) }
+      Terminal.out(
+        "\(id): \(count) sequences, prefill \(numbers[0]) each \(shown(result.prefillTokensPerSecond)) tokens/s, "
+          + "decode \(numbers[1]) each \(shown(result.decodeTokensPerSecond)) tokens/s, "
+          + "together \(shown(result.tokensPerSecond)) tokens/s")
+    }
+    if common.json { Terminal.json(["model": .string(id), "batched": .array(results.map(\.json))]) }
   }
 }

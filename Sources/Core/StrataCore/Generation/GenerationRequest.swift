@@ -175,6 +175,15 @@ public struct GenerationTimings: Sendable, Hashable {
   public var queue: Duration
   public var prefill: Duration
   public var decode: Duration
+  /// The part of decoding that kept the output inside its grammar.
+  public var grammar = Duration.zero
+  /// The part of decoding that guessed tokens ahead.
+  public var speculation = Duration.zero
+  /// Guessed tokens that were checked, and those of them that held.
+  public var draftedTokens = 0
+  public var acceptedTokens = 0
+  /// Times that the generation had to give its place or its memory to another one.
+  public var pauses = 0
 
   public init(queue: Duration = .zero, prefill: Duration = .zero, decode: Duration = .zero) {
     self.queue = queue

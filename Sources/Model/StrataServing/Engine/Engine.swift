@@ -13,16 +13,26 @@ package final class Engine: Sendable {
 
   /// - Parameter vocabulary: makes the table of token bytes that constrained output needs; called once, on the
   ///   engine's thread, so that loading a model does not wait for it.
+  /// - Throws: ``ModelError`` `out_of_memory` when there is none for the keys and values.
   package init(
     model: DecoderModel, tokenizer: any Tokenizer, vocabulary: @escaping @Sendable () -> TokenVocabulary,
-    limits: SchedulerLimits, seeds: @escaping @Sendable () -> UInt64
-  ) {
+    limits given: SchedulerLimits, seeds: @escaping @Sendable () -> UInt64
+  ) throws(ModelError) {
     let inbox = Inbox()
     self.inbox = inbox
+    var limits = given
+    if let byteCount = given.cacheByteCount {
+      let bytesPerPage = try model.makeStore(pageCount: 1, type: given.cacheType).bytesPerPage
+      limits.cacheTokens = min(given.cacheTokens, byteCount / bytesPerPage * PageAllocator.pageSize)
+    }
+    let pageCount = PageAllocator.pageCount(for: limits.cacheTokens)
+    limits.cacheTokens = pageCount * PageAllocator.pageSize
+    let store = try model.makeStore(pageCount: pageCount, type: limits.cacheType)
     self.limits = limits
-    let thread = Thread {
+    let thread = Thread { [limits] in
       let loop = EngineLoop(
-        model: model, tokenizer: tokenizer, vocabulary: vocabulary(), limits: limits, inbox: inbox, seeds: seeds)
+        model: model, tokenizer: tokenizer, vocabulary: vocabulary(), store: store, limits: limits, inbox: inbox,
+        seeds: seeds)
       loop.run()
     }
     thread.name = "strata-engine"
@@ -92,9 +102,12 @@ final class Inbox: Sendable {
     signal.signal()
   }
 
-  /// Takes all letters; waits for one first when `waits`.
+  /// How long ``take(waits:)`` waits for a letter.
+  enum Patience { case not, shortly, forLetters }
+
+  /// Takes all letters.
   /// - Returns: nil once stopped.
-  func take(waits: Bool) -> [Letter]? {
+  func take(waits patience: Patience) -> [Letter]? {
     while true {
       let (letters, isStopped) = state.withLock { state in
         defer { state.letters = [] }
@@ -106,8 +119,12 @@ final class Inbox: Sendable {
         }
         return nil
       }
-      if !letters.isEmpty || !waits { return letters }
-      signal.wait()
+      if !letters.isEmpty { return letters }
+      switch patience {
+      case .not: return letters
+      case .shortly: return signal.wait(timeout: .now() + .milliseconds(2)) == .timedOut ? letters : take(waits: .not)
+      case .forLetters: signal.wait()
+      }
     }
   }
 }

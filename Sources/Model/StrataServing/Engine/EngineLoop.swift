@@ -1,60 +1,48 @@
-// Owns what the engine's thread does: admit, compute one step for everybody, sample, emit. All state is confined to
-// that thread.
+// Owns what the engine's thread does: take requests, compute the step that the scheduler has planned, sample, emit. All
+// state is confined to that thread. What runs when, and on which pages, is the scheduler's to say.
 import StrataCore
 import StrataModel
 import StrataSchema
 
 final class EngineLoop {
-  private struct Sequence {
-    var request: EngineRequest
-    var continuation: Inbox.Continuation
-    var arrivedAt: ContinuousClock.Instant
-    var startedAt: ContinuousClock.Instant?
-    var firstTokenAt: ContinuousClock.Instant?
-    var cache: KVCache?
-    /// Prompt and completion; the first `cache.count` of them are computed.
-    var tokens: [Int32]
-    var reusedCount = 0
-    var generatedCount = 0
-    var sampler: Sampler
-    var matcher: GrammarMatcher?
-  }
-
   private let model: DecoderModel
   private let tokenizer: any Tokenizer
   private let vocabulary: TokenVocabulary
+  private let store: KVStore
   private let inbox: Inbox
   private let seeds: () -> UInt64
   private var scheduler: Scheduler
-  private var prefixes: PrefixCache
-  private var sequences: [UInt64: Sequence] = [:]
+  private var sequences: [UInt64: ActiveSequence] = [:]
   private var mask: TokenMask
   private let logits = LogitsBuffer()
+  private let birth = ContinuousClock.now
+  /// Whether the last plan had something to compute.
+  private var wasBusy = true
 
   init(
-    model: DecoderModel, tokenizer: any Tokenizer, vocabulary: TokenVocabulary, limits: SchedulerLimits, inbox: Inbox,
-    seeds: @escaping () -> UInt64
+    model: DecoderModel, tokenizer: any Tokenizer, vocabulary: TokenVocabulary, store: KVStore,
+    limits: SchedulerLimits, inbox: Inbox, seeds: @escaping () -> UInt64
   ) {
     self.model = model
     self.tokenizer = tokenizer
     self.vocabulary = vocabulary
+    self.store = store
     self.inbox = inbox
     self.seeds = seeds
     scheduler = Scheduler(limits: limits)
-    prefixes = PrefixCache(tokenLimit: limits.cacheTokens / 2)
     mask = TokenMask(count: vocabulary.count)
   }
 
   /// Runs until the inbox is stopped.
   func run() {
-    while let letters = inbox.take(waits: scheduler.isIdle) {
+    publishStatus()
+    while let letters = inbox.take(waits: scheduler.isIdle ? .forLetters : wasBusy ? .not : .shortly) {
       for letter in letters {
         switch letter {
         case .submit(let id, let request, let continuation, let time): receive(id, request, continuation, time)
         case .cancel(let id): drop(id)
         }
       }
-      for id in scheduler.admit() { start(id) }
       step()
       publishStatus()
     }
@@ -63,146 +51,188 @@ final class EngineLoop {
     }
   }
 
+  private var now: Scheduler.Seconds { seconds(at: .now) }
+
+  private func seconds(at time: ContinuousClock.Instant) -> Scheduler.Seconds {
+    birth.duration(to: time) / .seconds(1)
+  }
+
+  // MARK: In
+
   private func receive(
     _ id: UInt64, _ request: EngineRequest, _ continuation: Inbox.Continuation, _ time: ContinuousClock.Instant
   ) {
+    let generationLimit = min(request.maxNewTokens, contextLength - request.tokens.count)
     do throws(ServingError) {
-      try scheduler.enqueue(id, reserved: request.tokens.count + request.maxNewTokens, tenant: request.tenant)
+      try check(request)
+      try scheduler.enqueue(
+        Scheduler.Submission(
+          id: id, tokens: request.tokens, namespace: request.namespace, priority: request.priority,
+          deadline: request.deadline.map(seconds(at:)), tokenLimit: request.tokens.count + generationLimit), at: now)
     } catch {
+      inbox.status.withLock { $0.refused += 1 }
       continuation.finish(throwing: error)
       return
     }
     var sampler = Sampler(parameters: request.sampling, topLogprobs: request.topLogprobs, seed: seeds())
     for token in request.tokens { sampler.observe(token) }
-    sequences[id] = Sequence(
-      request: request, continuation: continuation, arrivedAt: time, tokens: request.tokens, sampler: sampler,
-      matcher: request.grammar.map { GrammarMatcher($0, vocabulary: vocabulary) })
+    sequences[id] = ActiveSequence(
+      request: request, continuation: continuation, cache: model.makeCache(in: store), arrivedAt: time,
+      sampler: sampler, matcher: request.grammar.map { GrammarMatcher($0, vocabulary: vocabulary) },
+      generationLimit: generationLimit)
   }
 
-  /// Gives an admitted sequence its cache, filled with the longest prefix that is known already.
-  private func start(_ id: UInt64) {
-    guard var sequence = sequences[id] else { return }
-    do {
-      let cache = try model.makeCache(capacity: sequence.tokens.count + sequence.request.maxNewTokens)
-      // The last prompt token is always computed: its logits are needed.
-      let usable = sequence.tokens.count - 1
-      var donor = prefixes.longestMatch(for: sequence.tokens, tenant: sequence.request.tenant)
-      for other in sequences.values where other.request.tenant == sequence.request.tenant {
-        guard let running = other.cache else { continue }
-        let count = min(PrefixCache.commonPrefix(other.tokens, sequence.tokens), running.count)
-        if count > donor?.count ?? 7 { donor = (running, count) }
-      }
-      if let donor, min(donor.count, usable) > 0 {
-        sequence.reusedCount = min(donor.count, usable)
-        try cache.copyPrefix(from: donor.cache, count: sequence.reusedCount)
-      }
-      sequence.cache = cache
-      sequence.startedAt = .now
-      sequences[id] = sequence
-      scheduler.addPending(sequence.tokens.count - sequence.reusedCount, to: id)
-    } catch {
-      fail(id, error)
+  private var contextLength: Int { min(model.configuration.contextLength, scheduler.capacity) }
+
+  /// What one request does wrong must not fail the whole step.
+  private func check(_ request: EngineRequest) throws(ServingError) {
+    guard !request.tokens.isEmpty, request.tokens.count < contextLength else {
+      throw ServingError(
+        ServingError.contextLengthExceeded,
+        "The prompt has \(request.tokens.count) tokens; the model takes 1 to \(contextLength) with the answer.",
+        remedy: "Shorten the prompt.")
+    }
+    let vocabularySize = model.configuration.vocabularySize
+    if let token = request.tokens.first(where: { $0 < 0 || $0 >= vocabularySize }) {
+      throw ServingError(
+        ServingError.invalidParameter, "The token \(token) is none of the model's \(vocabularySize).",
+        remedy: "Encode the text with the tokenizer of this model.")
     }
   }
+
+  // MARK: A step
 
   private func step() {
-    let work = scheduler.nextStep()
-    guard !work.isEmpty else { return }
+    let plan = scheduler.plan(at: now)
+    for (id, error) in plan.failures { fail(id, error) }
+    let start = ContinuousClock.now
+    for id in plan.started {
+      sequences[id]?.startedAt = start
+      sequences[id]?.continuation.yield(.started(cachedTokens: scheduler.reusedCount(of: id)))
+    }
+    wasBusy = !plan.work.isEmpty
+    guard wasBusy else { return }
+    do {
+      try compute(plan)
+    } catch {
+      for work in plan.work { fail(work.id, error) }
+      return
+    }
+    var outcomes: [Scheduler.Outcome] = []
+    for (index, work) in plan.work.enumerated() {
+      outcomes.append(
+        work.wantsLogits ? advance(work, rows: logits.rows(ofSlice: index)) : Scheduler.Outcome(id: work.id))
+    }
+    let duration = start.duration(to: .now)
+    scheduler.complete(outcomes, at: now, seconds: duration / .seconds(1))
+    for work in plan.work where sequences[work.id]?.end != nil { finish(work.id) }
+    inbox.status.withLock {
+      $0.steps += 1
+      $0.lastStep = duration
+    }
+  }
+
+  /// Runs the forward pass of a plan. Slices refer to the scheduler's token arrays, and are gone when those change.
+  private func compute(_ plan: Scheduler.Plan) throws {
+    for copy in plan.copies { try store.copyPage(copy.source, to: copy.target) }
     var slices: [BatchSlice] = []
-    var planned: [Scheduler.Work] = []
-    for item in work {
-      guard let sequence = sequences[item.id], let cache = sequence.cache else { continue }
-      let first = cache.count
+    for work in plan.work {
+      guard let sequence = sequences[work.id] else { continue }
+      sequence.cache.pages = scheduler.pages(of: work.id)
+      sequence.cache.count = work.first
+      let known = scheduler.tokens(of: work.id)[work.first..<(work.first + work.tokenCount)]
       slices.append(
         BatchSlice(
-          tokens: sequence.tokens[first..<(first + item.tokenCount)], cache: cache, logits: item.isLast ? .last : .none)
-      )
-      planned.append(item)
+          tokens: work.draft.isEmpty ? known : known + work.draft, cache: sequence.cache,
+          logits: work.wantsLogits ? .suffix(work.draft.count + 1) : .none))
     }
-    do {
-      try model.forward(slices, into: logits)
-      for (index, item) in planned.enumerated() where item.isLast {
-        logits.withRow(logits.rows(ofSlice: index).lowerBound) { advance(item.id, logits: $0) }
-      }
-      inbox.status.withLock { $0.steps += 1 }
-    } catch {
-      for item in planned { fail(item.id, error) }
-    }
+    try model.forward(slices, into: logits)
   }
 
-  /// Samples the next token of a sequence and decides whether it goes on.
-  private func advance(_ id: UInt64, logits: UnsafeBufferPointer<Float>) {
-    guard var sequence = sequences.removeValue(forKey: id) else { return }
+  /// Chooses what follows the known tokens of a sequence. Each guess is compared with what the sampler chooses from the
+  /// model's own logits in its place, so that guesses never change what is said.
+  private func advance(_ work: Scheduler.Work, rows: Range<Int>) -> Scheduler.Outcome {
+    var outcome = Scheduler.Outcome(id: work.id)
+    guard var sequence = sequences.removeValue(forKey: work.id) else { return outcome }
+    defer { sequences[work.id] = sequence }
     if sequence.firstTokenAt == nil { sequence.firstTokenAt = .now }
-    let sampled: SampledToken?
-    if sequence.matcher != nil {
-      sequence.matcher?.fillMask(&mask)
-      sampled = mask.words.withUnsafeBufferPointer { sequence.sampler.sample(logits, allowed: $0) }
-    } else {
-      sampled = sequence.sampler.sample(logits, allowed: nil)
+    sequence.draftedCount += work.draft.count
+    for (index, row) in rows.enumerated() {
+      let sampled = logits.withRow(row) { sample(&sequence, $0) }
+      guard let sampled else {
+        sequence.end = .stop
+        sequence.continuation.finish(
+          throwing: ServingError(ServingError.constraintDeadEnd, "No token continues the constrained output."))
+        break
+      }
+      guard !sequence.request.stopTokens.contains(sampled.id) else {
+        sequence.end = .stop
+        break
+      }
+      append(sampled, to: &sequence, &outcome)
+      let isForcing = accept(sampled.id, in: &sequence, &outcome)
+      if sequence.end == nil, sequence.generatedCount >= sequence.generationLimit { sequence.end = .length }
+      guard sequence.end == nil, !isForcing, index < work.draft.count, work.draft[index] == sampled.id else { break }
+      outcome.accepted += 1
     }
-    guard let sampled else {
-      sequences[id] = sequence
-      let message = "No token continues the constrained output."
-      return fail(id, ServingError(ServingError.constraintDeadEnd, message))
-    }
-    if sequence.request.stopTokens.contains(sampled.id) {
-      sequences[id] = sequence
-      return finish(id, .stop)
-    }
-    append(sampled, to: &sequence)
-    let isComplete = accept(sampled.id, in: &sequence)
-    scheduler.addPending(sequence.tokens.count - (sequence.cache?.count ?? 0), to: id)
-    let isFull = sequence.generatedCount >= sequence.request.maxNewTokens
-    sequences[id] = sequence
-    if isComplete { finish(id, .stop) } else if isFull { finish(id, .length) }
+    sequence.acceptedCount += outcome.accepted
+    return outcome
   }
 
-  private func append(_ sampled: SampledToken, to sequence: inout Sequence) {
-    sequence.tokens.append(sampled.id)
+  private func sample(_ sequence: inout ActiveSequence, _ logits: UnsafeBufferPointer<Float>) -> SampledToken? {
+    guard sequence.matcher != nil else { return sequence.sampler.sample(logits, allowed: nil) }
+    let start = ContinuousClock.now
+    sequence.matcher?.fillMask(&mask)
+    sequence.grammarTime += start.duration(to: .now)
+    return mask.words.withUnsafeBufferPointer { sequence.sampler.sample(logits, allowed: $0) }
+  }
+
+  private func append(
+    _ sampled: SampledToken, to sequence: inout ActiveSequence, _ outcome: inout Scheduler.Outcome
+  ) {
+    outcome.appended.append(sampled.id)
     sequence.generatedCount += 1
     sequence.continuation.yield(.token(sampled))
   }
 
   /// Moves the grammar on, and appends whatever text can only follow: those tokens are computed like a prompt, many in
   /// one step, instead of one by one (jump-forward decoding, Zheng et al. 2024).
-  /// - Returns: whether the constrained value is complete.
-  private func accept(_ token: Int32, in sequence: inout Sequence) -> Bool {
+  /// - Returns: whether tokens were appended.
+  private func accept(
+    _ token: Int32, in sequence: inout ActiveSequence, _ outcome: inout Scheduler.Outcome
+  ) -> Bool {
     guard sequence.matcher != nil else { return false }
+    let start = ContinuousClock.now
+    defer { sequence.grammarTime += start.duration(to: .now) }
     _ = sequence.matcher?.accept(token: token)
-    if sequence.matcher?.isComplete == true { return true }
+    if sequence.matcher?.isComplete == true {
+      sequence.end = .stop
+      return false
+    }
     guard sequence.request.topLogprobs == nil, let forced = sequence.matcher?.forcedBytes(), forced.count > 3,
       let text = String(validating: forced, as: UTF8.self)
     else { return false }
+    let before = sequence.generatedCount
     // The last token may merge with what follows, so the model chooses that one itself.
     for id in tokenizer.encode(text, addSpecial: false, parseSpecial: false).dropLast() {
-      guard sequence.generatedCount < sequence.request.maxNewTokens, sequence.matcher?.accept(token: id) == true else {
+      guard sequence.generatedCount < sequence.generationLimit, sequence.matcher?.accept(token: id) == true else {
         break
       }
       sequence.sampler.observe(id)
-      append(SampledToken(id: id, logprob: 0, top: []), to: &sequence)
+      append(SampledToken(id: id, logprob: 0, top: []), to: &sequence, &outcome)
     }
-    return sequence.matcher?.isComplete == true
+    if sequence.matcher?.isComplete == true { sequence.end = .stop }
+    return sequence.generatedCount > before
   }
 
   // MARK: Ends
 
-  private func finish(_ id: UInt64, _ reason: FinishReason) {
-    guard let sequence = sequences[id] else { return }
-    let now = ContinuousClock.now
-    let started = sequence.startedAt ?? now
-    let first = sequence.firstTokenAt ?? now
+  private func finish(_ id: UInt64) {
+    guard let sequence = sequences[id], let reason = sequence.end else { return }
     let usage = Usage(
       promptTokens: sequence.request.tokens.count, completionTokens: sequence.generatedCount,
-      cachedTokens: sequence.reusedCount)
-    let timings = GenerationTimings(
-      queue: sequence.arrivedAt.duration(to: started), prefill: started.duration(to: first),
-      decode: first.duration(to: now))
-    inbox.status.withLock { status in
-      status.promptTokens += usage.promptTokens
-      status.cachedTokens += usage.cachedTokens
-      status.generatedTokens += usage.completionTokens
-    }
+      cachedTokens: scheduler.reusedCount(of: id))
+    let timings = sequence.timings(at: .now, pauses: scheduler.pauseCount(of: id))
     drop(id)
     sequence.continuation.yield(.finished(reason, usage, timings))
     sequence.continuation.finish()
@@ -211,6 +241,7 @@ final class EngineLoop {
   private func fail(_ id: UInt64, _ error: any Error) {
     guard let sequence = sequences[id] else { return }
     drop(id)
+    inbox.status.withLock { $0.refused += 1 }
     let wrapped: any Error =
       error is any StrataError
       ? error
@@ -218,18 +249,31 @@ final class EngineLoop {
     sequence.continuation.finish(throwing: wrapped)
   }
 
-  /// Forgets a sequence and keeps its cache for prompts that begin alike.
+  /// Forgets a sequence; the scheduler keeps what it has computed for prompts that begin alike.
   private func drop(_ id: UInt64) {
-    scheduler.remove(id)
-    guard let sequence = sequences.removeValue(forKey: id), let cache = sequence.cache else { return }
-    prefixes.insert(cache, tokens: Array(sequence.tokens.prefix(cache.count)), tenant: sequence.request.tenant)
+    guard let sequence = sequences.removeValue(forKey: id) else { return }
+    let reused = scheduler.reusedCount(of: id)
+    let computed = max(0, min(scheduler.computedCount(of: id), sequence.request.tokens.count) - reused)
+    scheduler.remove(id, at: now)
+    guard sequence.startedAt != nil else { return }
+    inbox.status.withLock { status in
+      status.promptTokens += sequence.request.tokens.count
+      status.cachedTokens += reused
+      status.generatedTokens += sequence.generatedCount
+      status.draftedTokens += sequence.draftedCount
+      status.acceptedTokens += sequence.acceptedCount
+      status.tokensByTenant[sequence.request.tenant, default: 0] += computed + sequence.generatedCount
+    }
   }
 
   private func publishStatus() {
     inbox.status.withLock { status in
       status.running = scheduler.runningCount
       status.waiting = scheduler.waitingCount
-      status.idleCacheTokens = prefixes.tokenCount
+      status.pages = scheduler.pageCount
+      status.pagesInUse = scheduler.pagesInUse
+      status.pagesIdle = scheduler.pagesIdle
+      status.pauses = scheduler.pauseCount
     }
   }
 }

@@ -67,6 +67,31 @@ struct LocalModelTests {
     #expect(first.text == second.text)
   }
 
+  @Test("a generation that ends at a stop string reports its cached tokens too")
+  func stoppedUsage() async throws {
+    let model = try model()
+    let text = "The quick brown fox jumps over the lazy dog. 1, 2, 3, 4,"
+    _ = try await model.complete(request(text, maxTokens: 24))
+    let second = try await model.complete(request(text, maxTokens: 24, stop: ["7"]))
+    #expect(second.finishReason == .stop && second.stopString == "7")
+    #expect(second.usage.cachedTokens > 10)
+    #expect(second.timings.prefill > .zero)
+  }
+
+  @Test("questions with one long prefix, asked at the same time, compute it once")
+  func sharedPrefix() async throws {
+    let model = try model()
+    let document = (1...40).map { "Item \($0) costs \($0 * 3) coins." }.joined(separator: " ")
+    let usages = try await withThrowingTaskGroup(of: Usage.self) { group in
+      for index in 1...6 {
+        group.addTask { try await model.complete(request("\(document) Item \(index) costs", maxTokens: 4)).usage }
+      }
+      return try await group.reduce(into: [Usage]()) { $0.append($1) }
+    }
+    let computed = usages.reduce(0) { $0 + $1.promptTokens - $1.cachedTokens }
+    #expect(computed < 2 * usages[0].promptTokens)
+  }
+
   @Test("constrained output is a value of the schema")
   func constrained() async throws {
     let schema: JSON = [
