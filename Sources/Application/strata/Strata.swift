@@ -45,6 +45,11 @@ struct ModelOptions: ParsableArguments {
 
   @Option(name: .long, help: "Threads for the model (default: all processors).")
   var threads: Int?
+
+  @Option(
+    name: .long,
+    help: "How tokens are guessed ahead: off, lookup or draft:MODEL. What is generated stays the same.")
+  var speculation = "lookup"
 }
 
 /// Which documents, and for whom.

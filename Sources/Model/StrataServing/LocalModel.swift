@@ -19,16 +19,20 @@ public final class LocalModel: LanguageModel {
   /// - Parameters:
   ///   - id: the name that the API shows.
   ///   - pool: threads of the forward pass, shared with other models that run in turn.
+  ///   - speculation: how tokens are guessed ahead; what is generated stays the same.
   /// - Throws: ``ModelError`` for a file that is damaged, unsupported or too big for memory.
-  public convenience init(id: String, path: String, pool: ComputePool, limits: SchedulerLimits = SchedulerLimits())
+  public convenience init(
+    id: String, path: String, pool: ComputePool, limits: SchedulerLimits = SchedulerLimits(),
+    speculation: Speculation = .lookup
+  )
     throws
   {
-    try self.init(id: id, gguf: GGUFFile(path: path), pool: pool, limits: limits)
+    try self.init(id: id, gguf: GGUFFile(path: path), pool: pool, limits: limits, speculation: speculation)
   }
 
   package init(
     id: String, gguf: GGUFFile, pool: ComputePool, limits: SchedulerLimits = SchedulerLimits(),
-    now: @escaping @Sendable () -> Date = { Date() },
+    speculation: Speculation = .lookup, now: @escaping @Sendable () -> Date = { Date() },
     seeds: @escaping @Sendable () -> UInt64 = { .random(in: 0 ... .max) }
   ) throws {
     let tokenizer = try gguf.makeTokenizer()
@@ -37,6 +41,12 @@ public final class LocalModel: LanguageModel {
     self.now = now
     controlTokens = ControlTokenGuard(tokenizer)
     template = try gguf.metadata["tokenizer.chat_template"]?.stringValue.map { try ChatTemplate($0) }
+    let draftSource: DraftModel.Source? =
+      if case .draft(let path) = speculation {
+        try Self.draftSource(path: path, target: tokenizer, model: model)
+      } else {
+        nil
+      }
     let rowCount = model.configuration.vocabularySize
     engine = try Engine(
       model: model, tokenizer: tokenizer,
@@ -46,10 +56,22 @@ public final class LocalModel: LanguageModel {
         return TokenVocabulary(
           tokens: tokenizer.tokenBytes() + Array(repeating: [], count: missing),
           endOfGeneration: tokenizer.endOfGenerationIDs)
-      }, limits: limits, seeds: seeds)
+      }, limits: limits, seeds: seeds,
+      speculator: {
+        speculation == .off ? nil : Speculator(draftModel: draftSource.map { DraftModel($0) })
+      })
     info = ModelInfo(
       id: id, contextLength: min(model.configuration.contextLength, engine.limits.cacheTokens),
       architecture: "\(model.configuration.architecture)", parameterCount: model.configuration.parameterCount)
+  }
+
+  private static func draftSource(
+    path: String, target: any Tokenizer, model: DecoderModel
+  ) throws -> DraftModel.Source {
+    let file = try GGUFFile(path: path)
+    return try DraftModel.Source(
+      model: DecoderModel(gguf: file, pool: model.pool), tokenizer: file.makeTokenizer(), target: target,
+      targetVocabularySize: model.configuration.vocabularySize)
   }
 
   /// What the engine is doing now.

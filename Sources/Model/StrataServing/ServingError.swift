@@ -32,6 +32,8 @@ public struct ServingError: StrataError {
   public static let invalidParameter = ErrorCode("invalid_parameter", .invalidInput)
   /// The forward pass failed.
   public static let stepFailed = ErrorCode("engine_step_failed", .internal)
+  /// The draft model was made for other tokens than the model it drafts for.
+  public static let draftVocabularyMismatch = ErrorCode("draft_vocabulary_mismatch", .invalidInput)
   /// No token continues the constrained output.
   public static let constraintDeadEnd = ErrorCode("constraint_dead_end", .internal)
 }

@@ -92,7 +92,7 @@ struct AgentResume: AsyncParsableCommand {
         throw CommandError(
           CommandError.unknownRun, "There is no run \(run).", remedy: "List them with `strata agent list`.")
       }
-      let runner = try wiring.runner(for: collection, model: wiring.model(options.model, pool: pool))
+      let runner = try wiring.runner(for: collection, model: wiring.model(options, pool: pool))
       let principal = try await collection.principal(summary.user)
       let view = AnswerView(json: common.json, events: false)
       for await event in runner.resume(run, as: principal) {

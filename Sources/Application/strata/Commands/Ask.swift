@@ -22,7 +22,7 @@ struct Ask: AsyncParsableCommand {
       let pool = try wiring.pool(threads: options.threads)
       let collection = try await wiring.collection(documents.collection, pool: pool)
       try await collection.requireDocuments()
-      let runner = try wiring.runner(for: collection, model: wiring.model(options.model, pool: pool))
+      let runner = try wiring.runner(for: collection, model: wiring.model(options, pool: pool))
       let principal = try await collection.principal(user)
       let view = AnswerView(json: common.json, events: events)
       let answer = try await runner.answer(AgentRequest(question, as: principal)) { view.show($0) }

@@ -112,7 +112,7 @@ struct EvalQuestions: AsyncParsableCommand {
       let pool = try wiring.pool(threads: options.threads)
       let collection = try await wiring.collection(documents.collection, pool: pool)
       try await collection.requireDocuments()
-      let model = try wiring.model(options.model, pool: pool)
+      let model = try wiring.model(options, pool: pool)
       let runner = try wiring.runner(for: collection, model: model)
       let groups = try await collection.store.groups(in: collection.name)
       let bar = ProgressBar("questions") { "\(Terminal.formatted($0, digits: 2)) questions/s" }

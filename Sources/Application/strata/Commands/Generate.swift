@@ -39,7 +39,7 @@ struct Generate: AsyncParsableCommand {
         output = .jsonSchema(try JSON(parsing: Array(data)))
       }
       let wiring = try Wiring()
-      let model = try wiring.model(options.model, pool: wiring.pool(threads: options.threads))
+      let model = try wiring.model(options, pool: wiring.pool(threads: options.threads))
       let request = GenerationRequest(
         raw ? .prompt(text) : .messages([.user(text)]), output: output,
         sampling: SamplingParameters(temperature: temperature, topP: topP, topK: topK, seed: seed),
@@ -79,7 +79,7 @@ struct Chat: AsyncParsableCommand {
   func run() async throws {
     try await common.run {
       let wiring = try Wiring()
-      let model = try wiring.model(options.model, pool: wiring.pool(threads: options.threads))
+      let model = try wiring.model(options, pool: wiring.pool(threads: options.threads))
       var messages = system.map { [Message.system($0)] } ?? []
       Terminal.err(Terminal.dim("\(model.info.id) · an empty line or Ctrl-D ends the chat"))
       while true {

@@ -9,7 +9,7 @@ struct ModelCommand: AsyncParsableCommand {
     commandName: "model", abstract: "Fetch, list, measure and quantize models.",
     subcommands: [
       ModelList.self, ModelPull.self, ModelShow.self, ModelBench.self, ModelPerplexity.self, ModelQuantize.self,
-      ModelImportance.self,
+      ModelImportance.self, ModelSpeculation.self,
     ])
 }
 

@@ -100,7 +100,7 @@ struct Up: AsyncParsableCommand {
       let pool = try wiring.pool(threads: options.threads)
       let collection = try await wiring.collection(documents.collection, pool: pool)
       IngestView.show(try await IngestView.run(folder, into: collection))
-      let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options.model, pool: pool))
+      let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options, pool: pool))
       try await serving.serve(wiring, collection, model: assistant, pool: pool)
     }
   }
@@ -119,7 +119,7 @@ struct Serve: AsyncParsableCommand {
       let wiring = try Wiring()
       let pool = try wiring.pool(threads: options.threads)
       let collection = try await wiring.collection(documents.collection, pool: pool)
-      let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options.model, pool: pool))
+      let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options, pool: pool))
       try await serving.serve(wiring, collection, model: assistant, pool: pool)
     }
   }

@@ -40,9 +40,18 @@ struct Wiring: Sendable {
       folder: modelStore.encoderFolder(name).path, id: name, pool: pool, precision: precision)
   }
 
-  func model(_ name: String?, pool: ComputePool) throws -> LocalModel {
+  /// - Parameter speculation: `off`, `lookup` or `draft:MODEL`.
+  func model(_ name: String?, pool: ComputePool, speculation: String = "lookup") throws -> LocalModel {
     let (id, path) = try modelStore.decoderPath(name ?? catalog.defaultDecoder)
-    return try LocalModel(id: id, path: path, pool: pool)
+    guard var mode = Speculation(speculation) else {
+      throw CommandError(CommandError.usage, "--speculation must be off, lookup or draft:MODEL, not `\(speculation)`.")
+    }
+    if case .draft(let drafter) = mode { mode = .draft(path: try modelStore.decoderPath(drafter).path) }
+    return try LocalModel(id: id, path: path, pool: pool, speculation: mode)
+  }
+
+  func model(_ options: ModelOptions, pool: ComputePool) throws -> LocalModel {
+    try model(options.model, pool: pool, speculation: options.speculation)
   }
 
   /// The prompts that the binary carries.

@@ -121,8 +121,17 @@ public struct Usage: Sendable, Hashable {
   public var completionTokens: Int
   /// Prompt tokens whose keys and values were still in the cache.
   public var cachedTokens: Int
+  /// Completion tokens that were guessed ahead and held.
+  public var acceptedPredictionTokens: Int
+  /// Tokens that were guessed ahead in vain; no part of the completion.
+  public var rejectedPredictionTokens: Int
 
-  public init(promptTokens: Int = 0, completionTokens: Int = 0, cachedTokens: Int = 0) {
+  public init(
+    promptTokens: Int = 0, completionTokens: Int = 0, cachedTokens: Int = 0, acceptedPredictionTokens: Int = 0,
+    rejectedPredictionTokens: Int = 0
+  ) {
+    self.acceptedPredictionTokens = acceptedPredictionTokens
+    self.rejectedPredictionTokens = rejectedPredictionTokens
     self.promptTokens = promptTokens
     self.completionTokens = completionTokens
     self.cachedTokens = cachedTokens
@@ -134,15 +143,25 @@ public struct Usage: Sendable, Hashable {
     Usage(
       promptTokens: lhs.promptTokens + rhs.promptTokens,
       completionTokens: lhs.completionTokens + rhs.completionTokens,
-      cachedTokens: lhs.cachedTokens + rhs.cachedTokens)
+      cachedTokens: lhs.cachedTokens + rhs.cachedTokens,
+      acceptedPredictionTokens: lhs.acceptedPredictionTokens + rhs.acceptedPredictionTokens,
+      rejectedPredictionTokens: lhs.rejectedPredictionTokens + rhs.rejectedPredictionTokens)
   }
 
-  /// `{"prompt_tokens","completion_tokens","total_tokens","prompt_tokens_details":{"cached_tokens"}}`
+  /// `{"prompt_tokens","completion_tokens","total_tokens","prompt_tokens_details":{"cached_tokens"}}`, and
+  /// `"completion_tokens_details":{"accepted_prediction_tokens","rejected_prediction_tokens"}` where tokens were guessed.
   public var json: JSON {
-    [
+    var object: JSONObject = [
       "prompt_tokens": .int(promptTokens), "completion_tokens": .int(completionTokens),
       "total_tokens": .int(totalTokens), "prompt_tokens_details": ["cached_tokens": .int(cachedTokens)],
     ]
+    if acceptedPredictionTokens + rejectedPredictionTokens > 0 {
+      object["completion_tokens_details"] = [
+        "accepted_prediction_tokens": .int(acceptedPredictionTokens),
+        "rejected_prediction_tokens": .int(rejectedPredictionTokens),
+      ]
+    }
+    return .object(object)
   }
 }
 

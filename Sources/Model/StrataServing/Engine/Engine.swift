@@ -13,10 +13,12 @@ package final class Engine: Sendable {
 
   /// - Parameter vocabulary: makes the table of token bytes that constrained output needs; called once, on the
   ///   engine's thread, so that loading a model does not wait for it.
+  /// - Parameter speculator: makes what guesses tokens ahead, on the engine's thread; nil guesses nothing.
   /// - Throws: ``ModelError`` `out_of_memory` when there is none for the keys and values.
   package init(
     model: DecoderModel, tokenizer: any Tokenizer, vocabulary: @escaping @Sendable () -> TokenVocabulary,
-    limits given: SchedulerLimits, seeds: @escaping @Sendable () -> UInt64
+    limits given: SchedulerLimits, seeds: @escaping @Sendable () -> UInt64,
+    speculator: @escaping @Sendable () -> Speculator? = { nil }
   ) throws(ModelError) {
     let inbox = Inbox()
     self.inbox = inbox
@@ -32,7 +34,7 @@ package final class Engine: Sendable {
     let thread = Thread { [limits] in
       let loop = EngineLoop(
         model: model, tokenizer: tokenizer, vocabulary: vocabulary(), store: store, limits: limits, inbox: inbox,
-        seeds: seeds)
+        seeds: seeds, speculator: speculator())
       loop.run()
     }
     thread.name = "strata-engine"

@@ -15,14 +15,20 @@ final class EngineLoop {
   private var sequences: [UInt64: ActiveSequence] = [:]
   private var mask: TokenMask
   private let logits = LogitsBuffer()
+  private let speculator: Speculator?
+  /// What was guessed for the coming step.
+  private var drafts: [UInt64: Draft] = [:]
+  /// Whether the last step carried a piece of a prompt; the next one is then likely to.
+  private var hadPrompt = false
   private let birth = ContinuousClock.now
   /// Whether the last plan had something to compute.
   private var wasBusy = true
 
   init(
     model: DecoderModel, tokenizer: any Tokenizer, vocabulary: TokenVocabulary, store: KVStore,
-    limits: SchedulerLimits, inbox: Inbox, seeds: @escaping () -> UInt64
+    limits: SchedulerLimits, inbox: Inbox, seeds: @escaping () -> UInt64, speculator: Speculator? = nil
   ) {
+    self.speculator = speculator
     self.model = model
     self.tokenizer = tokenizer
     self.vocabulary = vocabulary
@@ -103,6 +109,7 @@ final class EngineLoop {
   // MARK: A step
 
   private func step() {
+    propose()
     let plan = scheduler.plan(at: now)
     for (id, error) in plan.failures { fail(id, error) }
     let start = ContinuousClock.now
@@ -125,11 +132,36 @@ final class EngineLoop {
     }
     let duration = start.duration(to: .now)
     scheduler.complete(outcomes, at: now, seconds: duration / .seconds(1))
+    learn(plan, outcomes, seconds: duration / .seconds(1))
     for work in plan.work where sequences[work.id]?.end != nil { finish(work.id) }
     inbox.status.withLock {
       $0.steps += 1
       $0.lastStep = duration
     }
+  }
+
+  /// Offers guesses for the sequences that decode; whether they are worth their rows is the speculator's to say.
+  private func propose() {
+    drafts = [:]
+    guard let speculator else { return }
+    let candidates = scheduler.draftable.compactMap { id -> Speculator.Candidate? in
+      guard let sequence = sequences[id] else { return nil }
+      return Speculator.Candidate(
+        id: id, tokens: scheduler.tokens(of: id), sampler: sequence.sampler, matcher: sequence.matcher,
+        stopTokens: sequence.request.stopTokens, room: sequence.generationLimit - sequence.generatedCount)
+    }
+    drafts = speculator.drafts(for: candidates, rows: candidates.count, mayVerify: !hadPrompt)
+    for (id, draft) in drafts { scheduler.propose(draft.tokens, for: id) }
+  }
+
+  private func learn(_ plan: Scheduler.Plan, _ outcomes: [Scheduler.Outcome], seconds: Double) {
+    hadPrompt = plan.work.contains { !$0.isDecode }
+    guard let speculator else { return }
+    for (work, outcome) in zip(plan.work, outcomes) where work.isDecode && work.wantsLogits {
+      speculator.record(
+        work.id, tokens: scheduler.tokens(of: work.id), drafted: work.draft.count, accepted: outcome.accepted)
+    }
+    if !hadPrompt { speculator.record(rows: plan.work.reduce(0) { $0 + $1.rowCount }, seconds: seconds) }
   }
 
   /// Runs the forward pass of a plan. Slices refer to the scheduler's token arrays, and are gone when those change.
@@ -157,8 +189,11 @@ final class EngineLoop {
     defer { sequences[work.id] = sequence }
     if sequence.firstTokenAt == nil { sequence.firstTokenAt = .now }
     sequence.draftedCount += work.draft.count
-    for (index, row) in rows.enumerated() {
-      let sampled = logits.withRow(row) { sample(&sequence, $0) }
+    var draft = drafts[work.id] ?? Draft()
+    draft.cut(to: work.draft.count)
+    var verifier = SpeculativeVerifier(draft)
+    while sequence.end == nil, let row = verifier.row(after: outcome.appended) {
+      let sampled = logits.withRow(rows.lowerBound + row) { sample(&sequence, $0, verifier.proposal(atRow: row)) }
       guard let sampled else {
         sequence.end = .stop
         sequence.continuation.finish(
@@ -170,21 +205,23 @@ final class EngineLoop {
         break
       }
       append(sampled, to: &sequence, &outcome)
-      let isForcing = accept(sampled.id, in: &sequence, &outcome)
+      accept(sampled.id, in: &sequence, &outcome)
       if sequence.end == nil, sequence.generatedCount >= sequence.generationLimit { sequence.end = .length }
-      guard sequence.end == nil, !isForcing, index < work.draft.count, work.draft[index] == sampled.id else { break }
-      outcome.accepted += 1
     }
+    outcome.accepted = verifier.acceptedCount
     sequence.acceptedCount += outcome.accepted
     return outcome
   }
 
-  private func sample(_ sequence: inout ActiveSequence, _ logits: UnsafeBufferPointer<Float>) -> SampledToken? {
-    guard sequence.matcher != nil else { return sequence.sampler.sample(logits, allowed: nil) }
+  private func sample(
+    _ sequence: inout ActiveSequence, _ logits: UnsafeBufferPointer<Float>,
+    _ draft: (token: Int32, proposal: TokenDistribution)?
+  ) -> SampledToken? {
+    guard sequence.matcher != nil else { return sequence.sampler.sample(logits, allowed: nil, draft: draft) }
     let start = ContinuousClock.now
     sequence.matcher?.fillMask(&mask)
     sequence.grammarTime += start.duration(to: .now)
-    return mask.words.withUnsafeBufferPointer { sequence.sampler.sample(logits, allowed: $0) }
+    return mask.words.withUnsafeBufferPointer { sequence.sampler.sample(logits, allowed: $0, draft: draft) }
   }
 
   private func append(
@@ -197,22 +234,20 @@ final class EngineLoop {
 
   /// Moves the grammar on, and appends whatever text can only follow: those tokens are computed like a prompt, many in
   /// one step, instead of one by one (jump-forward decoding, Zheng et al. 2024).
-  /// - Returns: whether tokens were appended.
   private func accept(
     _ token: Int32, in sequence: inout ActiveSequence, _ outcome: inout Scheduler.Outcome
-  ) -> Bool {
-    guard sequence.matcher != nil else { return false }
+  ) {
+    guard sequence.matcher != nil else { return }
     let start = ContinuousClock.now
     defer { sequence.grammarTime += start.duration(to: .now) }
     _ = sequence.matcher?.accept(token: token)
     if sequence.matcher?.isComplete == true {
       sequence.end = .stop
-      return false
+      return
     }
     guard sequence.request.topLogprobs == nil, let forced = sequence.matcher?.forcedBytes(), forced.count > 3,
       let text = String(validating: forced, as: UTF8.self)
-    else { return false }
-    let before = sequence.generatedCount
+    else { return }
     // The last token may merge with what follows, so the model chooses that one itself.
     for id in tokenizer.encode(text, addSpecial: false, parseSpecial: false).dropLast() {
       guard sequence.generatedCount < sequence.generationLimit, sequence.matcher?.accept(token: id) == true else {
@@ -222,7 +257,6 @@ final class EngineLoop {
       append(SampledToken(id: id, logprob: 0, top: []), to: &sequence, &outcome)
     }
     if sequence.matcher?.isComplete == true { sequence.end = .stop }
-    return sequence.generatedCount > before
   }
 
   // MARK: Ends
@@ -231,7 +265,8 @@ final class EngineLoop {
     guard let sequence = sequences[id], let reason = sequence.end else { return }
     let usage = Usage(
       promptTokens: sequence.request.tokens.count, completionTokens: sequence.generatedCount,
-      cachedTokens: scheduler.reusedCount(of: id))
+      cachedTokens: scheduler.reusedCount(of: id), acceptedPredictionTokens: sequence.acceptedCount,
+      rejectedPredictionTokens: sequence.draftedCount - sequence.acceptedCount)
     let timings = sequence.timings(at: .now, pauses: scheduler.pauseCount(of: id))
     drop(id)
     sequence.continuation.yield(.finished(reason, usage, timings))
@@ -255,6 +290,7 @@ final class EngineLoop {
     let reused = scheduler.reusedCount(of: id)
     let computed = max(0, min(scheduler.computedCount(of: id), sequence.request.tokens.count) - reused)
     scheduler.remove(id, at: now)
+    speculator?.end(id)
     guard sequence.startedAt != nil else { return }
     inbox.status.withLock { status in
       status.promptTokens += sequence.request.tokens.count

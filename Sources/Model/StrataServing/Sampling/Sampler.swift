@@ -39,23 +39,19 @@ package struct Sampler: Sendable {
   /// - Parameters:
   ///   - logits: `[vocabulary]`
   ///   - allowed: words of a bit set over the vocabulary, nil when everything is allowed.
+  ///   - draft: a token that was guessed by drawing it from `proposal`. The result equals it as often as can be, and is
+  ///     distributed as without it. A guess that was not drawn needs no mention: compare the result with it.
   /// - Returns: nil when nothing is allowed.
   /// - Complexity: O(vocabulary).
-  package mutating func sample(_ logits: UnsafeBufferPointer<Float>, allowed: UnsafeBufferPointer<UInt64>?)
-    -> SampledToken?
-  {
-    let needsCopy = needsHistory || !parameters.logitBias.isEmpty
-    let chosen: Int32?
-    if needsCopy {
-      scratch.removeAll(keepingCapacity: true)
-      scratch.append(contentsOf: logits)
-      adjust()
-      var copy = scratch
-      swap(&copy, &scratch)
-      chosen = copy.withUnsafeBufferPointer { choose($0, allowed: allowed) }
-      swap(&copy, &scratch)
-    } else {
-      chosen = choose(logits, allowed: allowed)
+  package mutating func sample(
+    _ logits: UnsafeBufferPointer<Float>, allowed: UnsafeBufferPointer<UInt64>?,
+    draft: (token: Int32, proposal: TokenDistribution)? = nil
+  ) -> SampledToken? {
+    let chosen: Int32? = withAdjusted(logits) { sampler, logits in
+      if sampler.parameters.temperature <= 0 { return Self.largest(1, of: logits, allowed: allowed).first?.id }
+      guard let target = sampler.distribution(ofAdjusted: logits, allowed: allowed) else { return nil }
+      guard let draft else { return target.draw(&sampler.random) }
+      return target.draw(afterDraft: draft.token, from: draft.proposal, &sampler.random)
     }
     guard let id = chosen else { return nil }
     observe(id)
@@ -63,6 +59,33 @@ package struct Sampler: Sendable {
     let normalizer = Self.logSumExp(logits)
     let top = Self.largest(topCount, of: logits, allowed: nil).map { ($0.id, $0.logit - normalizer) }
     return SampledToken(id: id, logprob: logits[Int(id)] - normalizer, top: top)
+  }
+
+  /// What ``sample(_:allowed:draft:)`` draws from: everything that the parameters ask for is done. Greedy is a point
+  /// mass. Nil when nothing is allowed.
+  package mutating func distribution(
+    _ logits: UnsafeBufferPointer<Float>, allowed: UnsafeBufferPointer<UInt64>?
+  ) -> TokenDistribution? {
+    withAdjusted(logits) { sampler, logits in
+      if sampler.parameters.temperature <= 0 {
+        return Self.largest(1, of: logits, allowed: allowed).first.map { TokenDistribution(ids: [$0.id], weights: [1]) }
+      }
+      return sampler.distribution(ofAdjusted: logits, allowed: allowed)
+    }
+  }
+
+  /// Calls `body` with the logits after bias and penalties, copied only when there are any.
+  private mutating func withAdjusted<R>(
+    _ logits: UnsafeBufferPointer<Float>, _ body: (inout Sampler, UnsafeBufferPointer<Float>) -> R
+  ) -> R {
+    guard needsHistory || !parameters.logitBias.isEmpty else { return body(&self, logits) }
+    scratch.removeAll(keepingCapacity: true)
+    scratch.append(contentsOf: logits)
+    adjust()
+    var copy: [Float] = []
+    swap(&copy, &scratch)
+    defer { swap(&copy, &scratch) }
+    return copy.withUnsafeBufferPointer { body(&self, $0) }
   }
 
   private mutating func adjust() {
@@ -76,38 +99,32 @@ package struct Sampler: Sendable {
     }
   }
 
-  private mutating func choose(_ logits: UnsafeBufferPointer<Float>, allowed: UnsafeBufferPointer<UInt64>?) -> Int32? {
-    if parameters.temperature <= 0 { return Self.largest(1, of: logits, allowed: allowed).first?.id }
+  private func distribution(
+    ofAdjusted logits: UnsafeBufferPointer<Float>, allowed: UnsafeBufferPointer<UInt64>?
+  ) -> TokenDistribution? {
     // Without top-k every token stays a candidate.
     let limit = parameters.topK > 0 ? parameters.topK : Int.max
-    var candidates = Self.largest(limit, of: logits, allowed: allowed)
+    let candidates = Self.largest(limit, of: logits, allowed: allowed)
     guard let best = candidates.first else { return nil }
     let inverse = 1 / parameters.temperature
+    var ids = candidates.map(\.id)
     var weights = candidates.map { Double(Float.exp(($0.logit - best.logit) * inverse)) }
-    var mass = weights.reduce(0, +)
     if parameters.topP < 1 {
       var cumulative = 0.0
-      let target = Double(max(parameters.topP, 0)) * mass
+      let target = Double(max(parameters.topP, 0)) * weights.reduce(0, +)
       let kept =
         (weights.firstIndex { weight in
           cumulative += weight
           return cumulative >= target
         } ?? weights.count - 1) + 1
-      candidates.removeLast(candidates.count - kept)
       weights.removeLast(weights.count - kept)
     }
     if parameters.minP > 0 {
       let kept = max(1, weights.firstIndex { $0 < Double(parameters.minP) } ?? weights.count)
-      candidates.removeLast(candidates.count - kept)
       weights.removeLast(weights.count - kept)
     }
-    mass = weights.reduce(0, +)
-    var point = random.unit() * mass
-    for (index, weight) in weights.enumerated() {
-      point -= weight
-      if point < 0 { return candidates[index].id }
-    }
-    return candidates.last?.id
+    ids.removeLast(ids.count - weights.count)
+    return TokenDistribution(ids: ids, weights: weights)
   }
 
   /// The `limit` largest allowed logits, largest first, ties by lower id.
