@@ -152,7 +152,9 @@ struct KeyLimitTests {
       // 15 of 40 used, whatever was reserved.
       #expect(first.headers["x-ratelimit-remaining-tokens"] == "25")
       let second = try await server.post(path, hello, headers: header)
-      #expect(second.headers["x-ratelimit-remaining-tokens"] == "10")
+      // The bucket fills while a slow machine works.
+      let left = Int(second.headers["x-ratelimit-remaining-tokens"] ?? "")
+      #expect(left.map { (10..<15).contains($0) } == true)
       let third = try await server.post(path, hello, headers: header)
       #expect(third.status == 429)
       var large = hello.objectValue ?? [:]

@@ -223,7 +223,7 @@ struct ShutdownTests {
     try await withServer(
       models: [model],
       configure: {
-        $0.limits.shutdownGrace = .milliseconds(1500)
+        $0.limits.shutdownGrace = endsInTime ? .seconds(20) : .milliseconds(1500)
         $0.handlesSignals = true
       }
     ) { server in

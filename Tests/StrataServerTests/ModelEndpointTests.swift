@@ -103,7 +103,7 @@ struct ModelEndpointTests {
 
   @Test("what runs on a model that is unloaded ends by itself within the grace")
   func grace() async throws {
-    let source = TestSource(pieces: 40)
+    let source = TestSource(pieces: 200)
     try await withServer(source: source) { server in
       _ = try await server.post("/v1/models/load", ["model": "paced"])
       async let running = server.post(path, chat("paced", stream: true))

@@ -119,6 +119,9 @@ public struct HTTPServer: Sendable {
     var routes =
       OperationsRoutes(metrics: metrics, telemetry: telemetry, admission: admission).routes
       + ModelRoutes(catalog: catalog, limits: configuration.limits).routes
+      + AdapterRoutes(
+        catalog: catalog, limits: configuration.limits, folder: configuration.adapterFolder
+      ).routes
       + ChatRoutes(catalog: catalog, runner: generation).routes
       + CompletionRoutes(catalog: catalog, runner: generation).routes
       + EmbeddingRoutes(catalog: catalog, runner: generation).routes

@@ -57,13 +57,15 @@ public struct ServerConfiguration: Sendable {
   /// Names in the `Host` header that are accepted besides loopback names, for example behind a reverse proxy.
   public var allowedHosts: [String]
   public var limits: ServerLimits
+  /// Administrators may load adapters from files in this folder while the server runs; nil: from none.
+  public var adapterFolder: String?
   /// Whether SIGINT and SIGTERM stop the server gracefully.
   public var handlesSignals: Bool
 
   public init(
     host: String = "127.0.0.1", port: Int = 8080, apiKeys: [APIKey] = [], keyFile: String? = nil,
-    allowedHosts: [String] = [],
-    limits: ServerLimits = ServerLimits(), handlesSignals: Bool = true
+    allowedHosts: [String] = [], limits: ServerLimits = ServerLimits(), adapterFolder: String? = nil,
+    handlesSignals: Bool = true
   ) {
     self.host = host
     self.port = port
@@ -71,6 +73,7 @@ public struct ServerConfiguration: Sendable {
     self.keyFile = keyFile
     self.allowedHosts = allowedHosts
     self.limits = limits
+    self.adapterFolder = adapterFolder
     self.handlesSignals = handlesSignals
   }
 

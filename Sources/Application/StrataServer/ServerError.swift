@@ -41,6 +41,7 @@ extension ErrorCode {
   static let bodyTooLarge = ErrorCode("request_too_large", .invalidInput)
   static let invalidAPIKey = ErrorCode("invalid_api_key", .permissionDenied)
   static let invalidKeyFile = ErrorCode("key_file", .invalidInput)
+  static let adapterPathForbidden = ErrorCode("adapter_path_forbidden", .permissionDenied)
   static let administratorsOnly = ErrorCode("administrators_only", .permissionDenied)
   static let rateLimitExceeded = ErrorCode("rate_limit_exceeded", .exhausted)
   static let deadlineExceeded = ErrorCode("deadline_exceeded", .unavailable)

@@ -5,11 +5,12 @@ import StrataModel
 import StrataSchema
 import Synchronization
 
-/// A ``LanguageModel`` that runs inside this process.
-public final class LocalModel: LanguageModel {
+/// A ``LanguageModel`` that runs inside this process, with adapters that come and go.
+public final class LocalModel: LanguageModel, AdapterHost {
   public let info: ModelInfo
   package let tokenizer: any Tokenizer
   private let engine: Engine
+  private let adapterStore: AdapterStore
   private let template: ChatTemplate?
   private let controlTokens: ControlTokenGuard
   private let grammars = GrammarCache()
@@ -37,6 +38,9 @@ public final class LocalModel: LanguageModel {
   ) throws {
     let tokenizer = try gguf.makeTokenizer()
     let model = try DecoderModel(gguf: gguf, pool: pool)
+    adapterStore = AdapterStore(byteLimit: limits.adapterByteCount) { _, path in
+      try LoRAAdapter(path: path, for: model)
+    }
     self.tokenizer = tokenizer
     self.now = now
     controlTokens = ControlTokenGuard(tokenizer)
@@ -99,6 +103,16 @@ public final class LocalModel: LanguageModel {
     }
   }
 
+  // MARK: Adapters
+
+  public var adapters: [AdapterInfo] { adapterStore.infos }
+
+  public func loadAdapter(_ name: String, from path: String, replaces: Bool) async throws {
+    try await adapterStore.load(name, from: path, replaces: replaces)
+  }
+
+  public func unloadAdapter(_ name: String) throws { try adapterStore.unload(name) }
+
   // MARK: Text to tokens
 
   /// The exact prompt that `input` becomes.
@@ -131,7 +145,9 @@ public final class LocalModel: LanguageModel {
     }
   }
 
-  private func engineRequest(_ request: GenerationRequest, forced: ForcedCall?) throws -> EngineRequest {
+  private func engineRequest(
+    _ request: GenerationRequest, forced: ForcedCall?, adapter: AdapterLease?
+  ) throws -> EngineRequest {
     try Self.validate(request)
     let tokens = try encode(request.input, tools: request.tools)
     let room = info.contextLength - tokens.count
@@ -151,7 +167,7 @@ public final class LocalModel: LanguageModel {
     return EngineRequest(
       tokens: tokens, sampling: request.sampling, topLogprobs: request.topLogprobs, maxNewTokens: min(limit, room),
       stopTokens: tokenizer.endOfGenerationIDs, grammar: grammar, tenant: request.tenant,
-      priority: request.priority, deadline: request.deadline)
+      priority: request.priority, deadline: request.deadline, adapter: adapter)
   }
 
   /// A model that never ends would otherwise fill the whole context; answers are rarely longer than this.
@@ -175,7 +191,8 @@ public final class LocalModel: LanguageModel {
 
   private func run(_ request: GenerationRequest, emit: (GenerationEvent) -> Void) async throws {
     let forced = ForcedCall(request)
-    let engineRequest = try engineRequest(request, forced: forced)
+    let adapter: AdapterLease? = if let name = request.adapter { try await adapterStore.lease(name) } else { nil }
+    let engineRequest = try engineRequest(request, forced: forced, adapter: adapter)
     var clock = GenerationClock()
     var output = OutputAssembler(
       tokenizer: tokenizer, stop: request.stop,

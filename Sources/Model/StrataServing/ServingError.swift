@@ -30,6 +30,12 @@ public struct ServingError: StrataError {
   public static let engineStopped = ErrorCode("engine_stopped", .unavailable)
   /// A parameter is out of its range.
   public static let invalidParameter = ErrorCode("invalid_parameter", .invalidInput)
+  /// No adapter has that name.
+  public static let adapterNotFound = ErrorCode("adapter_not_found", .notFound)
+  /// The name belongs to another adapter.
+  public static let adapterExists = ErrorCode("adapter_exists", .conflict)
+  /// Adapters in use leave too little memory for another one.
+  public static let adapterMemoryFull = ErrorCode("adapter_memory_full", .exhausted)
   /// The forward pass failed.
   public static let stepFailed = ErrorCode("engine_step_failed", .internal)
   /// The draft model was made for other tokens than the model it drafts for.

@@ -53,3 +53,10 @@ public final class ScriptedModel: LanguageModel {
     }
   }
 }
+
+/// Any adapter may be named; ``ScriptedModel/requests`` tells which were.
+extension ScriptedModel: AdapterHost {
+  public var adapters: [AdapterInfo] { [] }
+  public func loadAdapter(_ name: String, from path: String, replaces: Bool) async throws {}
+  public func unloadAdapter(_ name: String) throws {}
+}

@@ -51,13 +51,15 @@ enum TinyModel {
   }
 
   /// What the model says by itself: greedy, one sequence, one token after the other.
-  static func soloAnswer(_ model: DecoderModel, to prompt: [Int32], count: Int) throws -> [Int32] {
+  static func soloAnswer(
+    _ model: DecoderModel, to prompt: [Int32], count: Int, adapter: LoRAAdapter? = nil
+  ) throws -> [Int32] {
     let cache = try model.makeCache(capacity: contextLength)
     let logits = LogitsBuffer()
     var answer: [Int32] = []
     var pending = prompt[...]
     while answer.count < count {
-      try model.forward([BatchSlice(tokens: pending, cache: cache)], into: logits)
+      try model.forward([BatchSlice(tokens: pending, cache: cache, adapter: adapter)], into: logits)
       let next = logits.withRow(0) { row in row.indices.max { row[$0] < row[$1] } ?? 0 }
       answer.append(Int32(next))
       pending = [Int32(next)]

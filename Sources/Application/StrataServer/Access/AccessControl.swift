@@ -81,6 +81,7 @@ extension HTTPField.Name {
   static var secFetchSite: Self { known("Sec-Fetch-Site") }
   static var apiKey: Self { known("x-api-key") }
   static var requestTimeout: Self { known("X-Request-Timeout-Ms") }
+  static var dataLabel: Self { known("X-Strata-Data") }
   static var anthropicVersion: Self { known("anthropic-version") }
   static var anthropicRequestID: Self { known("request-id") }
   static var requestID: Self { known("X-Request-Id") }

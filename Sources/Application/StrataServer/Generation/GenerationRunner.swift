@@ -25,6 +25,7 @@ struct GenerationRunner: Sendable {
       // A client may wait longer than its key demands, not shorter.
       request.priority = max(given.priority, context.key?.priority ?? given.priority)
       request.deadline = context.deadline
+      request.isLocalOnly = given.isLocalOnly || context.isLocalOnly
       return request
     }
     guard let first = requests.first else {

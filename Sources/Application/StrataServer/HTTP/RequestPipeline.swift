@@ -92,7 +92,8 @@ struct RequestPipeline: HTTPResponder {
       // Looking things up is free.
       if request.method == .post { try ledger.admit(key) }
       let context = RequestContext(
-        id: id, key: key, deadline: try RequestPipeline.deadline(of: request), connection: connection, logger: logger,
+        id: id, key: key, deadline: try RequestPipeline.deadline(of: request),
+        isLocalOnly: try RequestPipeline.isLocalOnly(request), connection: connection, logger: logger,
         metrics: numbers, pathParameters: parameters)
       return try await ServiceContext.$current.withValue(span?.context ?? ServiceContext.current) {
         try await found.handler(request, context)
@@ -112,6 +113,17 @@ struct RequestPipeline: HTTPResponder {
       attributes["strata.request_id"] = id
     }
     return span
+  }
+
+  private static func isLocalOnly(_ request: Request) throws -> Bool {
+    switch request.headers[.dataLabel] {
+    case nil, "any": return false
+    case "local-only": return true
+    default:
+      // A label that is not understood must not count as permission.
+      throw ServerError(
+        .invalidParameter, "X-Strata-Data must be `local-only` or `any`.", parameter: "X-Strata-Data")
+    }
   }
 
   private static func deadline(of request: Request) throws -> ContinuousClock.Instant? {

@@ -11,6 +11,8 @@ struct RequestContext: Sendable {
   let key: APIKey?
   /// When the client stops waiting, if it said so.
   let deadline: ContinuousClock.Instant?
+  /// The client said that its data must not leave this machine.
+  let isLocalOnly: Bool
   let connection: ClientConnection
   let logger: Logger
   let metrics: RequestMetrics

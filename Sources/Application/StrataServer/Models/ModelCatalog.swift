@@ -102,7 +102,11 @@ final class ModelCatalog: Sendable {
     while true {
       let (base, adapter) = resolve(name)
       guard context.key?.allows(base) ?? true else { throw unknown(name, []) }
-      if let lease = try lease(base, name: name, adapter: adapter) { return lease }
+      if let lease = try lease(base, name: name, adapter: adapter) {
+        // A model without adapters would answer as if none had been asked for.
+        guard adapter == nil || lease.model is any AdapterHost else { throw unknown(name, ids) }
+        return lease
+      }
       guard state.withLock({ $0.resting.contains(base) || $0.loading[base] != nil }) else {
         if embedders.contains(where: { $0.id == name }) {
           throw ServerError(
@@ -114,13 +118,23 @@ final class ModelCatalog: Sendable {
     }
   }
 
-  /// Model names may hold colons themselves, so a whole name that is known comes first.
+  /// Model names may hold colons themselves, so a whole name that is known comes first. An adapter that only one model
+  /// has may go without the model's name, as in vLLM.
   private func resolve(_ name: String) -> (base: String, adapter: String?) {
     let known = state.withLock { Set($0.order).union($0.resting) }
-    guard !known.contains(name), let colon = name.lastIndex(of: ":") else { return (name, nil) }
-    let base = String(name[..<colon])
-    let adapter = name[name.index(after: colon)...]
-    return known.contains(base) && !adapter.isEmpty ? (base, String(adapter)) : (name, nil)
+    guard !known.contains(name) else { return (name, nil) }
+    if let colon = name.lastIndex(of: ":") {
+      let base = String(name[..<colon])
+      let adapter = name[name.index(after: colon)...]
+      if known.contains(base), !adapter.isEmpty { return (base, String(adapter)) }
+    }
+    let hosts = adapterHosts.filter { $0.adapters.contains { $0.name == name } }
+    return hosts.count == 1 ? (hosts[0].info.id, name) : (name, nil)
+  }
+
+  /// Loaded models that take adapters.
+  var adapterHosts: [any AdapterHost] {
+    state.withLock { state in state.order.compactMap { state.entries[$0]?.loaded.model as? any AdapterHost } }
   }
 
   private func lease(_ id: String, name: String, adapter: String?) throws -> ModelLease? {
@@ -286,15 +300,18 @@ final class ModelCatalog: Sendable {
   func listing(for context: RequestContext) -> [JSON] {
     let allowed: (String) -> Bool = { context.key?.allows($0) ?? true }
     let state = state.withLock { $0 }
-    let models = state.order.compactMap { id in state.entries[id].map { (id, $0) } }.filter { allowed($0.0) }
-    return models.map { id, entry in
-      self.entry(
-        id, entry.created, entry.status.rawValue, ["context_length": .int(entry.loaded.model.info.contextLength)])
-    } + state.resting.filter(allowed).map { entry($0, created, "sleeping", [:]) }
-      + embedders.filter { allows($0.id, context) }.map {
-        entry(
-          $0.id, created, "loaded", ["context_length": .int($0.maxTokens), "dimension": .int($0.dimension)])
-      } + rerankers.filter { allows($0.id, context) }.map { entry($0.id, created, "loaded", [:]) }
+    var listed: [JSON] = []
+    for id in state.order where allowed(id) {
+      if let loaded = state.entries[id] { listed += entries(of: loaded, id) }
+    }
+    listed += state.resting.filter(allowed).map { entry($0, created, "sleeping", [:]) }
+    for embedder in embedders where allows(embedder.id, context) {
+      let sizes: JSONObject = [
+        "context_length": .int(embedder.maxTokens), "dimension": .int(embedder.dimension),
+      ]
+      listed.append(entry(embedder.id, created, "loaded", sizes))
+    }
+    return listed + rerankers.filter { allows($0.id, context) }.map { entry($0.id, created, "loaded", [:]) }
   }
 
   /// Everything that could be loaded too, as llama-server's router lists it.
@@ -307,6 +324,19 @@ final class ModelCatalog: Sendable {
       + names.filter { !known.contains($0) }.map {
         entry($0, created, loading.contains($0) ? "loading" : "unloaded", [:])
       }
+  }
+
+  /// A model and its adapters.
+  private func entries(of entry: Entry, _ id: String) -> [JSON] {
+    let length = JSON.int(entry.loaded.model.info.contextLength)
+    var listed = [self.entry(id, entry.created, entry.status.rawValue, ["context_length": length])]
+    for adapter in (entry.loaded.model as? any AdapterHost)?.adapters ?? [] {
+      let status = adapter.isInMemory ? "loaded" : "sleeping"
+      listed.append(
+        self.entry(
+          "\(id):\(adapter.name)", entry.created, status, ["context_length": length, "parent": .string(id)]))
+    }
+    return listed
   }
 
   private func entry(_ id: String, _ created: Int, _ status: String, _ more: JSONObject) -> JSON {

@@ -122,14 +122,26 @@ private final class RecordingModel: LanguageModel {
       all.append(request)
       return all.count - 1
     }
-    var events = model.generate(request).makeAsyncIterator()
-    var count = 0
+    let heard = Heard(model.generate(request))
     return AsyncThrowingStream {
-      // Asked for one event at a time, so that nothing is counted that nobody hears.
+      let event = try await heard.next()
+      self.recorded.withLock { $0[index].maxTokens = max(1, heard.count) }
+      return event
+    }
+  }
+
+  /// The events that somebody asked for, one at a time, so that nothing is counted that nobody hears.
+  private final class Heard: @unchecked Sendable {
+    // Unchecked: the stream that owns it asks for the next event when it has got the one before.
+    private var events: AsyncThrowingStream<GenerationEvent, any Error>.Iterator
+    private(set) var count = 0
+
+    init(_ stream: AsyncThrowingStream<GenerationEvent, any Error>) { events = stream.makeAsyncIterator() }
+
+    func next() async throws -> GenerationEvent? {
       let event = try await events.next()
       if case .text = event { count += 1 }
       if case .finished(_, let usage, _) = event { count = usage.completionTokens }
-      self.recorded.withLock { $0[index].maxTokens = max(1, count) }
       return event
     }
   }

@@ -4,7 +4,9 @@ import Foundation
 import Logging
 import StrataCore
 import StrataModel
+import StrataProviders
 import StrataServer
+import StrataTelemetry
 
 /// How the server listens, for both commands.
 struct ServeOptions: ParsableArguments {
@@ -24,6 +26,13 @@ struct ServeOptions: ParsableArguments {
   @Option(
     name: .long, help: "Another model (as --model) that is loaded when the first request asks for it (repeatable).")
   var onDemand: [String] = []
+
+  @Option(
+    name: .long, help: "NAME=PATH: a LoRA adapter (GGUF file or PEFT folder); ask for it as MODEL:NAME (repeatable).")
+  var adapter: [String] = []
+  @Option(
+    name: .long, help: "Folder that administrators may load adapters from while serving.", completion: .directory)
+  var adapterFolder: String?
 
   @Option(name: .long, help: "Seconds without a request after which models that were loaded later are freed.")
   var modelIdle: Int?
@@ -50,8 +59,21 @@ struct ServeOptions: ParsableArguments {
   }
 
   func serve(
-    _ wiring: Wiring, _ collection: Collection, model: LocalAssistant, pool: ComputePool
+    _ wiring: Wiring, _ collection: Collection, model: LocalAssistant, pool: ComputePool, outside: OutsideOptions
   ) async throws {
+    let connections = RemoteConnections()
+    let exporter = try outside.exporter(connections)
+    let local = model.model
+    let telemetry = Telemetry(tracer: exporter.map { StrataTracer(sink: $0) }) { page in
+      local.status.write(model: local.info.id, to: &page)
+    }
+    var models: [any LanguageModel] = [local]
+    if let remote = try outside.remoteModel(connections) {
+      let policy = RoutingPolicy(queueLimit: outside.remoteQueue)
+      models = [
+        HybridModel(local: local, remote: remote, policy: policy, localQueue: { local.status.waiting }), remote,
+      ]
+    }
     var keys: [APIKey] = []
     for (key, user) in try givenKeys() {
       keys.append(APIKey(key: key, principal: try await collection.principal(user)))
@@ -61,18 +83,25 @@ struct ServeOptions: ParsableArguments {
       ProcessInfo.processInfo.environment["STRATA_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .warning
     var configuration = ServerConfiguration(
       host: host, port: port, apiKeys: keys, keyFile: try keyFile(wiring.home))
+    configuration.adapterFolder = adapterFolder
     if let modelIdle {
       guard modelIdle > 0 else { throw CommandError(CommandError.usage, "--model-idle must be at least 1.") }
       configuration.limits.modelIdleTime = .seconds(modelIdle)
     }
+    for entry in adapter {
+      let (name, path) = try AdapterFolder.parse(entry)
+      try await model.model.loadAdapter(name, from: path, replaces: false)
+    }
     let source = try LocalModelSource(wiring: wiring, pool: pool, more: onDemand)
     let server = HTTPServer(
-      configuration: configuration, models: [model.model], embedders: [collection.embedder], source: source,
-      onDemand: source.more, app: model, logger: logger)
+      configuration: configuration, models: models, embedders: [collection.embedder], source: source,
+      onDemand: source.more, app: model, telemetry: telemetry, logger: logger)
     try await server.run { address in
       Terminal.out("\nStrata is ready: \(Terminal.bold("\(address)"))")
       Terminal.out(Terminal.dim("OpenAI API at \(address)/v1 · Ctrl-C stops"))
     }
+    await exporter?.shutdown()
+    try await connections.shutdown()
   }
 }
 
@@ -84,6 +113,7 @@ struct Up: AsyncParsableCommand {
   @OptionGroup var options: ModelOptions
   @OptionGroup var documents: CollectionOptions
   @OptionGroup var serving: ServeOptions
+  @OptionGroup var outside: OutsideOptions
   @Argument(help: "A folder of documents.", completion: .directory) var folder: String
 
   func run() async throws {
@@ -101,7 +131,7 @@ struct Up: AsyncParsableCommand {
       let collection = try await wiring.collection(documents.collection, pool: pool)
       IngestView.show(try await IngestView.run(folder, into: collection))
       let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options, pool: pool))
-      try await serving.serve(wiring, collection, model: assistant, pool: pool)
+      try await serving.serve(wiring, collection, model: assistant, pool: pool, outside: outside)
     }
   }
 }
@@ -113,6 +143,7 @@ struct Serve: AsyncParsableCommand {
   @OptionGroup var options: ModelOptions
   @OptionGroup var documents: CollectionOptions
   @OptionGroup var serving: ServeOptions
+  @OptionGroup var outside: OutsideOptions
 
   func run() async throws {
     try await common.run {
@@ -120,7 +151,7 @@ struct Serve: AsyncParsableCommand {
       let pool = try wiring.pool(threads: options.threads)
       let collection = try await wiring.collection(documents.collection, pool: pool)
       let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options, pool: pool))
-      try await serving.serve(wiring, collection, model: assistant, pool: pool)
+      try await serving.serve(wiring, collection, model: assistant, pool: pool, outside: outside)
     }
   }
 }

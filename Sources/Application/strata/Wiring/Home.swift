@@ -19,6 +19,7 @@ struct Home: Sendable {
   var database: URL { root.appendingPathComponent("strata.sqlite") }
   var models: URL { root.appendingPathComponent("models") }
   var keys: URL { root.appendingPathComponent("keys.json") }
+  var adapters: URL { root.appendingPathComponent("adapters") }
   var uploads: URL { root.appendingPathComponent("uploads") }
 
   /// Creates the folder, readable by its owner only.

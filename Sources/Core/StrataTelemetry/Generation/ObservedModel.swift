@@ -178,6 +178,12 @@ private final class ObservedCall: Sendable {
     phase(
       "prefill", timings.prefill,
       [("strata.prefix_hit_tokens", usage.cachedTokens), ("strata.prompt_tokens", usage.promptTokens)])
-    phase("decode", timings.decode, [("strata.completion_tokens", usage.completionTokens)])
+    phase(
+      "decode", timings.decode,
+      [
+        ("strata.completion_tokens", usage.completionTokens), ("strata.drafted_tokens", timings.draftedTokens),
+        ("strata.accepted_tokens", timings.acceptedTokens),
+        ("strata.grammar_microseconds", Int(timings.grammar / .microseconds(1))), ("strata.pauses", timings.pauses),
+      ])
   }
 }

@@ -1,5 +1,4 @@
 // Owns measuring how fast a decoder serves several sequences together. Knows nothing about text, scheduling or terminals.
-import CStrataKernels
 import StrataCore
 
 /// Speeds of a model with several sequences in each step, in the terms of llama-batched-bench: every sequence has a

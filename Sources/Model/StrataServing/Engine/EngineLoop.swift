@@ -176,7 +176,8 @@ final class EngineLoop {
       slices.append(
         BatchSlice(
           tokens: work.draft.isEmpty ? known : known + work.draft, cache: sequence.cache,
-          logits: work.wantsLogits ? .suffix(work.draft.count + 1) : .none))
+          logits: work.wantsLogits ? .suffix(work.draft.count + 1) : .none,
+          adapter: sequence.request.adapter?.adapter))
     }
     try model.forward(slices, into: logits)
   }

@@ -18,11 +18,13 @@ package struct EngineRequest: Sendable {
   package var priority: Int
   /// What has not ended by then fails.
   package var deadline: ContinuousClock.Instant?
+  /// The adapter to run with; nil is the base model. Held as long as the request is.
+  package var adapter: AdapterLease?
 
   package init(
     tokens: [Int32], sampling: SamplingParameters = SamplingParameters(), topLogprobs: Int? = nil, maxNewTokens: Int,
     stopTokens: Set<Int32> = [], grammar: Grammar? = nil, tenant: String = "default", priority: Int = 0,
-    deadline: ContinuousClock.Instant? = nil
+    deadline: ContinuousClock.Instant? = nil, adapter: AdapterLease? = nil
   ) {
     self.tokens = tokens
     self.sampling = sampling
@@ -33,10 +35,11 @@ package struct EngineRequest: Sendable {
     self.tenant = tenant
     self.priority = priority
     self.deadline = deadline
+    self.adapter = adapter
   }
 
   /// What must agree with another request for the two to share keys and values.
-  var namespace: RadixCache.Namespace { RadixCache.Namespace(tenant: tenant) }
+  var namespace: RadixCache.Namespace { RadixCache.Namespace(tenant: tenant, adapter: adapter?.adapter.id) }
 }
 
 package enum EngineEvent: Sendable {

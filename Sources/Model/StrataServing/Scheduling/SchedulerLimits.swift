@@ -30,6 +30,8 @@ public struct SchedulerLimits: Sendable, Hashable {
   public var tenantWeights: [String: Double] = [:]
   /// The part of the cache that a tenant keeps for its prefixes while others want memory.
   public var prefixShare = 0.5
+  /// Bytes that loaded adapters may take together; those used least recently give way.
+  public var adapterByteCount = 1 << 30
 
   public init(maxRunning: Int = 16, maxWaiting: Int = 1024, stepTokens: Int = 512, cacheTokens: Int = 65_536) {
     self.maxRunning = maxRunning
