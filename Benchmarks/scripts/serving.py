@@ -146,8 +146,14 @@ class Strata(Plan):
         for folder in ("models",):
             source = os.path.join(os.environ.get("STRATA_HOME", os.path.expanduser("~/.local/share/strata")), folder)
             os.symlink(source, os.path.join(home, folder))
+        self.keys = {}
+        for tenant in ("one", "two"):
+            made = subprocess.check_output(
+                [self.args.strata, "key", "create", "--name", tenant, "--user", tenant, "--tenant", tenant, "--json"],
+                env={**os.environ, "STRATA_HOME": home})
+            self.keys[tenant] = json.loads(made)["secret"]
         command = [self.args.strata, "serve", "--model", self.args.model, "--threads", "2", "--port", str(self.args.port),
-                   "--api-key", f"{self.key('one')}=one", "--api-key", f"{self.key('two')}=two", *self.args.strata_options.split()]
+                   *self.args.strata_options.split()]
         for name, _, peft in adapters:
             command += ["--adapter", f"{name}={peft}"]
         server = Server(command, self.args.port, "/healthz", {"STRATA_HOME": home}, self.args.log)
@@ -164,7 +170,7 @@ class Strata(Plan):
         return server
 
     def key(self, tenant):
-        return f"key-of-tenant-{tenant}-for-measuring"
+        return self.keys[tenant]
 
     def adapted(self, body, index, adapters):
         return {**body, "model": f"{self.model}:{adapters[index][0]}"}
@@ -294,7 +300,7 @@ async def main():
     parser.add_argument("--chat-tokens", type=int, default=800)
     parser.add_argument("--lead", type=float, default=1.0, help="seconds the chats run before the long prompt")
     parser.add_argument("--long-words", type=int, default=1850)
-    parser.add_argument("--prefix-words", type=int, default=850)
+    parser.add_argument("--prefix-words", type=int, default=930)
     parser.add_argument("--bias", type=json.loads, default={}, help='logit_bias that bans ends, as JSON: {"2": -100}')
     parser.add_argument("--log", default=None)
     parser.add_argument("--json", default=None)
