@@ -105,9 +105,13 @@ extension Scheduler {
     var budget = promptBudget(isDeferring: isDeferring, at: now, decodeRows: plan.work.reduce(0) { $0 + $1.rowCount })
     var left = ids.filter { sequences[$0]?.isRunning == true }
     var assigned: [String: Double] = [:]
+    // While answers are held back for a tenant that got less, the step is that tenant's alone.
+    var owner: String?
     while budget > 0, let index = nextPrompt(left, assigned: assigned) {
       let id = left.remove(at: index)
       guard let sequence = sequences[id] else { continue }
+      if isDeferring, owner ?? sequence.tenant != sequence.tenant { continue }
+      owner = sequence.tenant
       var count = min(sequence.pendingCount, budget)
       if count < sequence.pendingCount {
         // Ending at a page's end lets others share the page at once.
@@ -141,8 +145,7 @@ extension Scheduler {
     let room = max(0, limits.stepTokens - decodeRows)
     let isShared = ledger.isShared(at: now)
     guard decodeRows > 0 || isDeferring || isShared else { return room }
-    // Without decodes only a newcomer of another tenant would be kept waiting.
-    let time = decodeRows > 0 && !isDeferring ? limits.targetStepTime : limits.longestPause
+    let time = isDeferring ? limits.longestPause : isShared ? limits.sharedStepTime : limits.targetStepTime
     // Where somebody else may come at any moment, steps stay short.
     let tokens = timing.promptTokens(
       within: time / .seconds(1), decodeRows: decodeRows, least: isShared ? 0.1 : 0.5)

@@ -19,7 +19,9 @@ public struct SchedulerLimits: Sendable, Hashable {
   /// How keys and values are kept.
   public var cacheType = KVType.f16
   /// How long a step may take while answers are being streamed: chunks of prompts are made to fit.
-  public var targetStepTime = Duration.milliseconds(40)
+  public var targetStepTime = Duration.milliseconds(25)
+  /// The same while several tenants want something: a newcomer waits for the step that runs when it comes.
+  public var sharedStepTime = Duration.milliseconds(12)
   /// How long a streaming answer may wait for its next token when a tenant that got less is served first.
   public var longestPause = Duration.milliseconds(100)
   /// What a generated token counts in the fair share, in prompt tokens. Cached tokens count nothing.
