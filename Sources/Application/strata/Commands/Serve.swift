@@ -68,7 +68,7 @@ struct ServeOptions: ParsableArguments {
       local.status.write(model: local.info.id, to: &page)
     }
     var models: [any LanguageModel] = [local]
-    if let remote = try outside.remoteModel(connections) {
+    if let remote = try outside.remoteModel(connections, beside: local.info.id) {
       let policy = RoutingPolicy(queueLimit: outside.remoteQueue)
       models = [
         HybridModel(local: local, remote: remote, policy: policy, localQueue: { local.status.waiting }), remote,

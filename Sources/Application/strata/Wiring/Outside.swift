@@ -31,7 +31,8 @@ struct OutsideOptions: ParsableArguments {
   var otlp: String?
 
   /// The remote model, if one is named.
-  func remoteModel(_ connections: RemoteConnections) throws -> RemoteModel? {
+  /// - Parameter local: the name that is taken already.
+  func remoteModel(_ connections: RemoteConnections, beside local: String) throws -> RemoteModel? {
     guard let remote else { return nil }
     guard let name = remoteModel else {
       throw CommandError(CommandError.usage, "--remote needs --remote-model.")
@@ -40,6 +41,7 @@ struct OutsideOptions: ParsableArguments {
       throw CommandError(CommandError.usage, "--remote-api must be openai or anthropic.")
     }
     return RemoteModel(
+      id: name == local ? "remote/\(name)" : name,
       endpoint: try RemoteEndpoint(
         dialect: dialect, baseURL: remote, model: name,
         apiKey: ProcessInfo.processInfo.environment[remoteKeyVariable], contextLength: remoteContext),
