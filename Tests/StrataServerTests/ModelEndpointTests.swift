@@ -101,15 +101,24 @@ struct ModelEndpointTests {
     }
   }
 
+  /// Waits until a page says `text`, however slow the machine is.
+  private func page(_ path: String, of server: TestServer, says text: String) async throws {
+    for _ in 0..<2_000 {
+      if try await server.call("GET", path).body.contains(text) { return }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    throw SocketFailure(step: "waiting for \(text)")
+  }
+
   @Test("what runs on a model that is unloaded ends by itself within the grace")
   func grace() async throws {
-    let source = TestSource(pieces: 200)
+    let source = TestSource(pieces: 400)
     try await withServer(source: source) { server in
       _ = try await server.post("/v1/models/load", ["model": "paced"])
       async let running = server.post(path, chat("paced", stream: true))
-      try await Task.sleep(for: .milliseconds(60))
+      try await page("/metrics", of: server, says: "strata_generations_in_flight{model=\"paced\"} 1")
       async let unloading = server.post("/v1/models/unload", ["model": "paced"])
-      try await Task.sleep(for: .milliseconds(30))
+      try await page("/models", of: server, says: "unloading")
       let refused = try await server.post(path, chat("paced"))
       #expect(refused.status == 503)
       #expect(refused.errorCode == "model_unloading")
@@ -125,7 +134,7 @@ struct ModelEndpointTests {
     try await withServer(source: source, configure: { $0.limits.unloadGrace = .milliseconds(50) }) { server in
       _ = try await server.post("/v1/models/load", ["model": "paced"])
       async let running = server.post(path, chat("paced", stream: true))
-      try await Task.sleep(for: .milliseconds(60))
+      try await page("/metrics", of: server, says: "strata_generations_in_flight{model=\"paced\"} 1")
       let unloaded = try await server.post("/v1/models/unload", ["model": "paced"])
       #expect(unloaded.status == 200)
       let last = try JSON(parsing: try await running.events.last?.data ?? "")
