@@ -25,11 +25,11 @@ test: ## the whole test suite, in release
 	@scripts/bootstrap
 	swift build -c release --build-tests
 	@scripts/test-models
-	@# Kernel tests switch the instruction set of their whole process, so they have one of their own.
+	@# Kernel tests switch the instruction set of their whole process, so they have one of their own; servers are timed, so the rest takes turns.
 	STRATA_TEST_MODELS=$${STRATA_TEST_MODELS:-$(CURDIR)/.build/test-models} \
 	  swift test -c release --skip-build --disable-testable-imports --filter '$(KERNEL_TESTS)'
 	STRATA_TEST_MODELS=$${STRATA_TEST_MODELS:-$(CURDIR)/.build/test-models} \
-	  swift test -c release --skip-build --disable-testable-imports --skip '$(KERNEL_TESTS)'
+	  swift test -c release --skip-build --disable-testable-imports --no-parallel --skip '$(KERNEL_TESTS)'
 
 check: lint test ## format, architecture, documentation coverage, tests
 	@scripts/docs-coverage
