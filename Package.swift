@@ -77,9 +77,12 @@ let package = Package(
     .systemLibrary(
       name: "CCMarkGFM", path: "Sources/System/CCMarkGFM",
       providers: [.apt(["libcmark-gfm-dev", "libcmark-gfm-extensions-dev"])]),
+    .systemLibrary(
+      name: "CLibArchive", path: "Sources/System/CLibArchive", pkgConfig: "libarchive",
+      providers: [.apt(["libarchive-dev"])]),
     .layer(
       "Retrieval", "StrataRetrieval",
-      ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", yams]),
+      ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", "CLibArchive", yams]),
 
     // Layer 2
     .layer("Orchestration", "StrataAgents", ["StrataCore", "StrataSchema"]),
