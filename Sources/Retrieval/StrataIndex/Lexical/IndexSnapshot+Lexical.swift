@@ -16,17 +16,17 @@ extension IndexSnapshot {
     guard sum > 0 else { return [] }
     // Scores are added as integers, in which order makes no difference. The largest possible sum stays below 2^30.
     let scale = Float(sign: .plus, exponent: 29 - Int(sum.exponent), significand: 1)
-    let averageLength = max(1e-6, Float(views.reduce(0) { $0 + $1.liveLength }) / Float(count))
+    let averageLength = max(1e-6, Float(views.reduce(0) { $0 + $1.lexical.length }) / Float(count))
     var top = TopChunks<Int32>(limit: min(limit, count))
     for (view, allowed) in zip(views, readable.segments) {
       var scorer = LexicalScorer(
         lengthFactor: bm25.k1 * bm25.b / averageLength, lengthOffset: bm25.k1 * (1 - bm25.b))
       for term in terms {
-        if let number = view.segment.terms.index(of: term.bytes) {
-          scorer.add(number, weight: term.weight * scale, of: view.segment)
+        if let number = view.segment.lexical.terms.index(of: term.bytes) {
+          scorer.add(number, weight: term.weight * scale, of: view.segment.lexical)
         }
       }
-      scorer.run(view.segment, allowed, &top)
+      scorer.run(view.segment.lexical, ids: view.segment.ids, allowed, &top)
     }
     return top.sorted().map { ScoredChunk(id: $0.id, score: Float($0.score) / scale) }
   }
@@ -41,7 +41,9 @@ extension IndexSnapshot {
     }
     return order.compactMap { term in
       let frequency = views.reduce(0) { sum, view in
-        sum + (view.segment.terms.index(of: term).map(view.documentFrequency) ?? 0)
+        let lexical = view.segment.lexical
+        return sum
+          + (lexical.terms.index(of: term).map { view.lexical.documentFrequency(of: $0, in: lexical) } ?? 0)
       }
       guard frequency > 0 else { return nil }
       let inverse = log1p((Double(total - frequency) + 0.5) / (Double(frequency) + 0.5))

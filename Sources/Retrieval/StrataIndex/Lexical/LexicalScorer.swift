@@ -26,7 +26,7 @@ struct LexicalScorer {
   }
 
   /// - Parameter weight: scaled so that all weights add up to less than 2^30.
-  mutating func add(_ term: Int, weight: Float, of segment: Segment) {
+  mutating func add(_ term: Int, weight: Float, of segment: LexicalSegment) {
     let best = contribution(weight, segment.mostOccurrences[term], segment.shortestLengths[term])
     cursors.append(
       Cursor(
@@ -39,7 +39,9 @@ struct LexicalScorer {
     return Int32(weight * (frequency / (frequency + (lengthOffset + lengthFactor * Float(length)))) + 0.5)
   }
 
-  mutating func run(_ segment: Segment, _ allowed: [UInt64], _ top: inout TopChunks<Int32>) {
+  mutating func run(
+    _ segment: LexicalSegment, ids: [Int64], _ allowed: [UInt64], _ top: inout TopChunks<Int32>
+  ) {
     guard !cursors.isEmpty else { return }
     cursors.sort { $0.bound < $1.bound }
     var cursors = cursors
@@ -56,7 +58,7 @@ struct LexicalScorer {
             cursors.withUnsafeMutableBufferPointer { cursors in
               scores.withUnsafeMutableBufferPointer { scores in
                 touched.withUnsafeMutableBufferPointer { touched in
-                  walk(segment, positions, counts, lengths, allowed, cursors, boundsUpTo, scores, touched, &top)
+                  walk(ids, positions, counts, lengths, allowed, cursors, boundsUpTo, scores, touched, &top)
                 }
               }
             }
@@ -67,7 +69,7 @@ struct LexicalScorer {
   }
 
   private func walk(
-    _ segment: Segment, _ positions: UnsafeBufferPointer<UInt32>, _ counts: UnsafeBufferPointer<UInt16>,
+    _ ids: [Int64], _ positions: UnsafeBufferPointer<UInt32>, _ counts: UnsafeBufferPointer<UInt16>,
     _ lengths: UnsafeBufferPointer<UInt32>, _ allowed: UnsafeBufferPointer<UInt64>,
     _ cursors: UnsafeMutableBufferPointer<Cursor>, _ boundsUpTo: [Int32], _ scores: UnsafeMutableBufferPointer<Int32>,
     _ touched: UnsafeMutableBufferPointer<UInt64>, _ top: inout TopChunks<Int32>
@@ -75,7 +77,7 @@ struct LexicalScorer {
     // Words before this one are only looked up.
     var firstWalked = 0
     var start = 0
-    while start < segment.count {
+    while start < ids.count {
       if let threshold = top.threshold {
         while firstWalked < cursors.count, boundsUpTo[firstWalked + 1] < threshold { firstWalked += 1 }
         if firstWalked == cursors.count { return }
@@ -86,9 +88,9 @@ struct LexicalScorer {
         Self.advance(&cursors[index], to: start, positions)
         if cursors[index].next < cursors[index].end { nearest = min(nearest, Int(positions[cursors[index].next])) }
       }
-      guard nearest < segment.count else { return }
+      guard nearest < ids.count else { return }
       start = max(start, nearest & ~63)
-      let end = min(start + Self.windowSize, segment.count)
+      let end = min(start + Self.windowSize, ids.count)
 
       for index in firstWalked..<cursors.count {
         let weight = cursors[index].weight
@@ -125,7 +127,7 @@ struct LexicalScorer {
               score += contribution(cursors[index].weight, counts[next], lengths[position])
             }
           }
-          if index == 0, score >= threshold { top.insert(score, id: segment.ids[position]) }
+          if index == 0, score >= threshold { top.insert(score, id: ids[position]) }
         }
       }
       start = end
