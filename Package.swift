@@ -116,7 +116,7 @@ let package = Package(
     .tests("StrataServing", ["StrataServing", "StrataTesting"]),
     .tests("StrataTraining", ["StrataTraining", "StrataModel", "CStrataKernels"], exclude: ["Golden"]),
     .tests("StrataProviders", ["StrataProviders", "StrataTesting"]),
-    .tests("StrataIndex", ["StrataIndex"]),
+    .tests("StrataIndex", ["StrataIndex", "CStrataKernels"]),
     .tests("StrataRetrieval", ["StrataRetrieval", "StrataTesting"]),
     .tests("StrataAgents", ["StrataAgents", "StrataTesting"]),
     .tests("StrataContracts", ["StrataContracts", "StrataTesting"]),

@@ -357,6 +357,11 @@ void strata_dots_f32(const float *query, const float *rows, int64_t n, int64_t d
 /// Squared Euclidean distance.
 float strata_l2_f32(const float *a, const float *b, int64_t d);
 
+// MARK: Checksums
+
+/// CRC-32C of `count` bytes, going on from the `crc` of those before them (0 at the start).
+uint32_t strata_crc32c(uint32_t crc, const void *STRATA_NULLABLE bytes, size_t count);
+
 #if defined(__clang__)
 #pragma clang assume_nonnull end
 #endif

@@ -1,0 +1,101 @@
+// Owns making a segment file that is whole or not there. Knows nothing about what its sections mean.
+import Foundation
+
+/// Writes a segment file section by section under a temporary name; ``finish()`` flushes it to disk and gives it its
+/// name. A writer that is given up leaves nothing.
+///
+/// A failure (a full disk, say) is kept and thrown by ``finish()``, so that encoders need not care.
+public struct SegmentWriter: ~Copyable {
+  /// What identifies a finished file's contents.
+  public struct Receipt: Sendable, Hashable {
+    public var byteCount: Int
+    /// CRC-32C of the table, which holds those of all sections.
+    public var checksum: UInt32
+  }
+
+  public let path: String
+  private let steps: FileSteps
+  private let temporaryPath: String
+  private var descriptor: Int32
+  private var offset = SegmentLayout.headerByteCount
+  private var sections: [SegmentLayout.Section] = []
+  private var names: Set<String> = []
+  private var failure: IndexError?
+
+  public init(path: String) throws(IndexError) { try self.init(path: path, steps: .real) }
+
+  package init(path: String, steps: FileSteps) throws(IndexError) {
+    self.path = path
+    self.steps = steps
+    temporaryPath = path + ".tmp"
+    descriptor = try steps.create(temporaryPath)
+  }
+
+  deinit {
+    guard descriptor >= 0 else { return }
+    close(descriptor)
+    try? steps.remove(temporaryPath)
+  }
+
+  /// Adds a section. Names are unique in a file and at most 65,535 bytes long.
+  public mutating func add<E: BitwiseCopyable>(_ name: String, _ values: UnsafeBufferPointer<E>) {
+    guard failure == nil else { return }
+    let bytes = UnsafeRawBufferPointer(values)
+    let stride = MemoryLayout<E>.stride
+    guard names.insert(name).inserted, name.utf8.count <= Int(UInt16.max), stride <= Int(UInt16.max) else {
+      failure = .corrupted("the section \(name) is there twice, or its name or elements are too long", path: path)
+      return
+    }
+    let start = SegmentLayout.aligned(offset)
+    do throws(IndexError) {
+      // Gaps between sections are never written: the system reads them as zeros.
+      try steps.write(bytes, to: descriptor, at: start, path: path)
+    } catch {
+      failure = error
+      return
+    }
+    sections.append(
+      SegmentLayout.Section(
+        name: name, stride: stride, checksum: SegmentLayout.checksum(bytes), offset: start, byteCount: bytes.count))
+    offset = start + bytes.count
+  }
+
+  public mutating func add<E: BitwiseCopyable>(_ name: String, _ values: [E]) {
+    values.withUnsafeBufferPointer { add(name, $0) }
+  }
+
+  public mutating func add<E>(_ name: String, _ values: Column<E>) {
+    values.withUnsafeBufferPointer { add(name, $0) }
+  }
+
+  /// Makes the file durable under its name: table and header, fsync, rename, fsync of the folder.
+  ///
+  /// - Throws: when any write failed; then there is no file of that name, or the one that was there before.
+  @discardableResult
+  public consuming func finish() throws(IndexError) -> Receipt {
+    if let failure { throw failure }
+    let table = SegmentLayout.encode(sections)
+    let tableOffset = SegmentLayout.aligned(offset)
+    let header = SegmentLayout.Header(
+      tableOffset: tableOffset, tableByteCount: table.count,
+      tableChecksum: table.withUnsafeBytes(SegmentLayout.checksum),
+      sectionCount: sections.count, byteCount: tableOffset + table.count)
+    try write(table, at: tableOffset)
+    try write(SegmentLayout.encode(header), at: 0)
+    // The table may be empty, and then nothing has been written where the file has to end.
+    guard ftruncate(descriptor, off_t(header.byteCount)) == 0 else { throw .system("write", errno, path: path) }
+    try steps.sync(descriptor, path: path)
+    try steps.rename(temporaryPath, to: path)
+    close(descriptor)
+    descriptor = -1
+    try steps.syncFolder((path as NSString).deletingLastPathComponent)
+    return Receipt(byteCount: header.byteCount, checksum: header.tableChecksum)
+  }
+
+  private func write(_ bytes: [UInt8], at offset: Int) throws(IndexError) {
+    let result = bytes.withUnsafeBytes { buffer in
+      Result { () throws(IndexError) in try steps.write(buffer, to: descriptor, at: offset, path: path) }
+    }
+    try result.get()
+  }
+}
