@@ -26,10 +26,8 @@ test: ## the whole test suite, in release
 	swift build -c release --build-tests
 	@scripts/test-models
 	@# Kernel tests switch the instruction set of their whole process, so they have one of their own; servers are timed, so the rest takes turns.
-	STRATA_TEST_MODELS=$${STRATA_TEST_MODELS:-$(CURDIR)/.build/test-models} \
-	  swift test -c release --skip-build --disable-testable-imports --filter '$(KERNEL_TESTS)'
-	STRATA_TEST_MODELS=$${STRATA_TEST_MODELS:-$(CURDIR)/.build/test-models} \
-	  swift test -c release --skip-build --disable-testable-imports --no-parallel --skip '$(KERNEL_TESTS)'
+	@scripts/run-tests --filter '$(KERNEL_TESTS)'
+	@scripts/run-tests --no-parallel --skip '$(KERNEL_TESTS)'
 
 check: lint test ## format, architecture, documentation coverage, tests
 	@scripts/docs-coverage

@@ -195,7 +195,6 @@ struct IngestorTests {
       while !isDone.load(ordering: .relaxed) {
         fputs("more ", file)
         fflush(file)
-        usleep(200)
       }
       fclose(file)
     }

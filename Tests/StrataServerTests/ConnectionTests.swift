@@ -28,10 +28,8 @@ struct ConnectionTests {
       connection.hangUp()
       try await model.log.wait(for: "cancelled")
       #expect(ContinuousClock.now - before < .seconds(2))
-      try await Task.sleep(for: .milliseconds(50))
-      let metrics = try await server.call("GET", "/metrics").body
-      #expect(metrics.contains("strata_generations_abandoned_total 1"))
-      #expect(metrics.contains("strata_generations_running 0"))
+      try await metric(server, "strata_generations_abandoned_total 1")
+      try await metric(server, "strata_generations_running 0")
     }
   }
 

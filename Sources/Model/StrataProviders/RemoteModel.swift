@@ -60,26 +60,17 @@ public final class RemoteModel: LanguageModel {
   }
 
   public func generate(_ request: GenerationRequest) -> AsyncThrowingStream<GenerationEvent, any Error> {
-    AsyncThrowingStream { continuation in
-      // The consumer of the stream owns this task: leaving ends it, which closes the connection.
-      let task = Task {
-        do {
-          guard !request.isLocalOnly else {
-            throw ProviderError(
-              ProviderError.localOnly, "This request may not leave the machine, and \(self.info.id) is elsewhere.",
-              remedy: "Use a local model.")
-          }
-          switch self.endpoint.dialect {
-          case .openAI: try await self.run(OpenAIWire.self, request) { continuation.yield($0) }
-          case .anthropic: try await self.run(AnthropicWire.self, request) { continuation.yield($0) }
-          }
-          continuation.finish()
-        } catch {
-          continuation.finish(throwing: error)
-        }
+    AsyncThrowingStream(running: { emit in
+      guard !request.isLocalOnly else {
+        throw ProviderError(
+          ProviderError.localOnly, "This request may not leave the machine, and \(self.info.id) is elsewhere.",
+          remedy: "Use a local model.")
       }
-      continuation.onTermination = { _ in task.cancel() }
-    }
+      switch self.endpoint.dialect {
+      case .openAI: try await self.run(OpenAIWire.self, request, emit: emit)
+      case .anthropic: try await self.run(AnthropicWire.self, request, emit: emit)
+      }
+    })
   }
 
   private func run<Wire: RemoteWire>(

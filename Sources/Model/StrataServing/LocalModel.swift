@@ -89,18 +89,7 @@ public final class LocalModel: LanguageModel, AdapterHost {
   }
 
   public func generate(_ request: GenerationRequest) -> AsyncThrowingStream<GenerationEvent, any Error> {
-    AsyncThrowingStream { continuation in
-      // The stream's consumer owns this task: it ends when the stream does.
-      let task = Task {
-        do {
-          try await self.run(request) { continuation.yield($0) }
-          continuation.finish()
-        } catch {
-          continuation.finish(throwing: error)
-        }
-      }
-      continuation.onTermination = { _ in task.cancel() }
-    }
+    AsyncThrowingStream(running: { emit in try await self.run(request, emit: emit) })
   }
 
   // MARK: Adapters

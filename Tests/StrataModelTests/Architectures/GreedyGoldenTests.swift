@@ -5,8 +5,9 @@ import Testing
 
 @Suite("Greedy continuations against llama.cpp")
 struct GreedyGoldenTests {
-  /// llama.cpp rounds activations to 8 bits in its own way, so that logits differ by some tenths. Its tokens are fed
-  /// back, and each must be our first choice or close to it; a defect in the forward pass shows as whole units.
+  /// llama.cpp rounds activations to 8 bits in its own way, as does each of our instruction sets, so that logits differ
+  /// by some tenths (most with AVX2 and Gemma: 0.8). Its tokens are fed back, and each must be our first choice or close
+  /// to it; a defect in the forward pass shows as whole units, in the mean, and in many tokens.
   @Test(
     "llama.cpp's 640 tokens are nearly always our first choice, and never far from it",
     .enabled(if: TestModels.folder != nil, "needs STRATA_TEST_MODELS"),
@@ -35,7 +36,7 @@ struct GreedyGoldenTests {
       }
       for (row, token) in continuation.enumerated() {
         let gap = logits.withRow(row) { ($0.max() ?? .infinity) - $0[Int(token)] }
-        #expect(gap < 0.6, "\(entry["prompt"]?.stringValue ?? ""), token \(row)")
+        #expect(gap < 1, "\(entry["prompt"]?.stringValue ?? ""), token \(row)")
         agreements += gap == 0 ? 1 : 0
         total += 1
       }
@@ -43,7 +44,7 @@ struct GreedyGoldenTests {
     #expect(total >= 600)
     #expect(differences.count == 100)
     #expect(differences.reduce(0, +) / 100 < 0.15, "log-probabilities of the five most likely first tokens")
-    #expect((differences.max() ?? .infinity) < 0.6)
+    #expect((differences.max() ?? .infinity) < 1)
     #expect(Double(agreements) >= 0.95 * Double(total), "\(agreements) of \(total)")
   }
 }

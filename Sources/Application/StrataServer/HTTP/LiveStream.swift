@@ -67,9 +67,10 @@ final class LiveStream<Event: Sendable>: Sendable {
     }
     let pumps = tasks
     observer = connection.onGone {
-      for task in pumps { task.cancel() }
+      // Before the streams are cancelled: a cancelled stream ends like one that has said all it had to say.
       continuation.yield(.clientGone)
       continuation.finish()
+      for task in pumps { task.cancel() }
     }
     self.signals = signals
     self.tasks = tasks

@@ -67,20 +67,25 @@ struct ServeOptions: ParsableArguments {
     let telemetry = Telemetry(tracer: exporter.map { StrataTracer(sink: $0) }) { page in
       local.status.write(model: local.info.id, to: &page)
     }
+    var quiet = Logger(label: "strata") { StreamLogHandler.standardError(label: $0) }
+    quiet.logLevel =
+      ProcessInfo.processInfo.environment["STRATA_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .warning
+    let logger = quiet
     var models: [any LanguageModel] = [local]
     if let remote = try outside.remoteModel(connections, beside: local.info.id) {
       let policy = RoutingPolicy(queueLimit: outside.remoteQueue)
       models = [
-        HybridModel(local: local, remote: remote, policy: policy, localQueue: { local.status.waiting }), remote,
+        HybridModel(
+          local: local, remote: remote, policy: policy, localQueue: { local.status.waiting },
+          onRoute: { route, reason in
+            logger.info("routed", metadata: ["to": "\(route.rawValue)", "because": "\(reason)"])
+          }), remote,
       ]
     }
     var keys: [APIKey] = []
     for (key, user) in try givenKeys() {
       keys.append(APIKey(key: key, principal: try await collection.principal(user)))
     }
-    var logger = Logger(label: "strata") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel =
-      ProcessInfo.processInfo.environment["STRATA_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .warning
     var configuration = ServerConfiguration(
       host: host, port: port, apiKeys: keys, keyFile: try keyFile(wiring.home))
     configuration.adapterFolder = adapterFolder

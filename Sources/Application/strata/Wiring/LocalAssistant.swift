@@ -53,18 +53,13 @@ final class LocalAssistant: AppService {
   // MARK: Asking
 
   func ask(_ question: String, as principal: Principal) -> AsyncThrowingStream<AppEvent, any Error> {
-    AsyncThrowingStream { continuation in
-      // Lives as long as the stream: ending it cancels the run.
-      let task = Task {
-        var translation = EventTranslation(model: self.model.info.id)
-        for await event in self.runner.run(AgentRequest(question, as: principal)) {
-          if case .failed(let error) = event { return continuation.finish(throwing: error) }
-          for translated in translation.translate(event) { continuation.yield(translated) }
-        }
-        continuation.finish()
+    AsyncThrowingStream(running: { emit in
+      var translation = EventTranslation(model: self.model.info.id)
+      for await event in self.runner.run(AgentRequest(question, as: principal)) {
+        if case .failed(let error) = event { throw error }
+        for translated in translation.translate(event) { emit(translated) }
       }
-      continuation.onTermination = { _ in task.cancel() }
-    }
+    })
   }
 
   // MARK: Documents

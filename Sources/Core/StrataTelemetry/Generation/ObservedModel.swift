@@ -34,23 +34,18 @@ public struct ObservedModel: LanguageModel {
     let events = ServiceContext.$current.withValue(span?.context ?? ServiceContext.current ?? .topLevel) {
       base.generate(request)
     }
-    return AsyncThrowingStream { continuation in
-      // The consumer of the stream owns this task: it ends when the stream does.
-      let task = Task {
-        do {
-          for try await event in events {
-            call.saw(event)
-            continuation.yield(event)
-          }
-          call.end(nil)
-          continuation.finish()
-        } catch {
-          call.end(error)
-          continuation.finish(throwing: error)
+    return AsyncThrowingStream(running: { emit in
+      do {
+        for try await event in events {
+          call.saw(event)
+          emit(event)
         }
+        call.end(nil)
+      } catch {
+        call.end(error)
+        throw error
       }
-      continuation.onTermination = { _ in task.cancel() }
-    }
+    })
   }
 
   private static func attributes(

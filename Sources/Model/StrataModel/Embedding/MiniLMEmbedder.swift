@@ -70,6 +70,7 @@ public final class MiniLMEmbedder: Embedder {
   /// The token ids of texts, shared among the threads that will compute with them.
   private func tokenIDs(_ texts: [String]) -> [[Int32]] {
     [[Int32]](unsafeUninitializedCapacity: texts.count) { buffer, count in
+      // Unsafe: each thread writes places of its own, and all have ended when `forEach` returns.
       nonisolated(unsafe) let target = buffer
       model.pool.forEach(texts.count) { index in target.initializeElement(at: index, to: self.tokenIDs(texts[index])) }
       count = texts.count

@@ -78,18 +78,10 @@ public final class RemoteConnections: RemoteTransport {
     var headers: [String: String] = [:]
     for header in response.headers { headers[header.name.lowercased()] = header.value }
     let body = response.body
-    let stream = AsyncThrowingStream<[UInt8], any Error> { continuation in
-      // The consumer of the stream owns this task: leaving ends it, which closes the connection.
-      let task = Task {
-        do {
-          for try await buffer in body { continuation.yield(Array(buffer.readableBytesView)) }
-          continuation.finish()
-        } catch {
-          continuation.finish(throwing: error)
-        }
-      }
-      continuation.onTermination = { _ in task.cancel() }
-    }
+    let stream = AsyncThrowingStream<[UInt8], any Error>(running: { emit in
+      // Leaving the stream ends this loop, which closes the connection.
+      for try await buffer in body { emit(Array(buffer.readableBytesView)) }
+    })
     return RemoteReply(status: Int(response.status.code), headers: headers, body: stream)
   }
 

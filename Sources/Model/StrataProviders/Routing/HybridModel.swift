@@ -38,18 +38,7 @@ public struct HybridModel: LanguageModel {
   }
 
   public func generate(_ request: GenerationRequest) -> AsyncThrowingStream<GenerationEvent, any Error> {
-    AsyncThrowingStream { continuation in
-      // The consumer of the stream owns this task: it ends when the stream does.
-      let task = Task {
-        do {
-          try await self.run(request) { continuation.yield($0) }
-          continuation.finish()
-        } catch {
-          continuation.finish(throwing: error)
-        }
-      }
-      continuation.onTermination = { _ in task.cancel() }
-    }
+    AsyncThrowingStream(running: { emit in try await self.run(request, emit: emit) })
   }
 
   private func run(_ request: GenerationRequest, emit: (GenerationEvent) -> Void) async throws {

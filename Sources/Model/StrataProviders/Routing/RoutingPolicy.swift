@@ -44,7 +44,7 @@ public struct RoutingPolicy: Sendable, Hashable {
     self.tokenLimit = tokenLimit
   }
 
-  /// - Returns: where to go first; the reason is stable, for spans.
+  /// - Returns: where to go first; the reason is a stable name, for logs.
   public func route(_ facts: Facts) -> (route: Route, reason: String) {
     if facts.isLocalOnly { return (.local, "local_only") }
     guard facts.isRemoteAvailable else { return (.local, "remote_unavailable") }
