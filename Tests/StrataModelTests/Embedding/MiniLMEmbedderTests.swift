@@ -23,6 +23,27 @@ struct MiniLMEmbedderTests {
     }
   }
 
+  @Test("each token's vector and length are those of transformers", arguments: [EncoderPrecision.float32, .int8])
+  func tokenVectors(precision: EncoderPrecision) async throws {
+    let embedder = try Self.embedder(precision)
+    let cases = try TestModels.golden("minilm-tokens.json")
+    let texts = cases.compactMap { $0["text"]?.stringValue }
+    for (found, entry) in zip(try await embedder.embedTokens(texts), cases) {
+      #expect(found.tokens.map(Int.init) == entry["tokens"]?.arrayValue?.compactMap(\.intValue))
+      #expect(found.tokens == embedder.tokens(of: entry["text"]?.stringValue ?? ""))
+      let tolerance: Float = precision == .float32 ? 1e-4 : 0.03
+      for (row, expected) in (entry["values"]?.arrayValue ?? []).enumerated() {
+        for (column, value) in (expected.arrayValue ?? []).enumerated() {
+          #expect(abs(found.values[row * 384 + column] - Float(value.doubleValue ?? .nan)) < tolerance)
+        }
+        let length = Float(entry["lengths"]?.arrayValue?[row].doubleValue ?? .nan)
+        #expect(abs(found.lengths[row] / length - 1) < tolerance)
+      }
+    }
+    let empty = try await embedder.embedTokens([""])
+    #expect(empty[0].tokens.isEmpty && empty[0].values.isEmpty && empty[0].dimension == 384)
+  }
+
   @Test("a long text is cut at the limit, an empty one has a vector, and the id names the weights")
   func limits() async throws {
     let embedder = try Self.embedder()

@@ -57,7 +57,14 @@ public final class BertModel: Sendable {
   ///   `token_out_of_range`.
   public func embed(tokenIDs texts: [[Int32]]) throws(ModelError) -> [[Float]] {
     try check(texts)
-    return run(texts.map { BertInput(tokens: $0, secondStart: $0.count) }, head: nil)
+    return run(texts.map { BertInput(tokens: $0, secondStart: $0.count) }, giving: .vectors)
+  }
+
+  /// The last layer's states [texts][tokens · embeddingLength], as they come, special tokens included.
+  /// - Throws: as ``embed(tokenIDs:)``.
+  public func states(tokenIDs texts: [[Int32]]) throws(ModelError) -> [[Float]] {
+    try check(texts)
+    return run(texts.map { BertInput(tokens: $0, secondStart: $0.count) }, giving: .states)
   }
 
   /// Scores [pairs][labelCount], before any activation.
@@ -72,10 +79,10 @@ public final class BertModel: Sendable {
         remedy: "Use a cross-encoder, such as ms-marco-MiniLM-L6-v2.")
     }
     try check(pairs.map(\.tokenIDs))
-    return run(pairs.map { BertInput(tokens: $0.tokenIDs, secondStart: $0.secondStart) }, head: head)
+    return run(pairs.map { BertInput(tokens: $0.tokenIDs, secondStart: $0.secondStart) }, giving: .scores(head))
   }
 
-  private func run(_ texts: [BertInput], head: BertHead?) -> [[Float]] {
+  private func run(_ texts: [BertInput], giving output: BertOutput) -> [[Float]] {
     // Similar lengths share a pass, so that threads finish together.
     let order = texts.indices.sorted { texts[$0].tokens.count > texts[$1].tokens.count }
     var result = [[Float]](repeating: [], count: texts.count)
@@ -89,7 +96,7 @@ public final class BertModel: Sendable {
       }
       let group = order[start..<end]
       let vectors = workspace.withLock { workspace in
-        workspace.run(group.map { texts[$0] }, rows: rows, weights: weights, head: head)
+        workspace.run(group.map { texts[$0] }, rows: rows, weights: weights, giving: output)
       }
       for (index, vector) in zip(group, vectors) { result[index] = vector }
       start = end
@@ -124,6 +131,13 @@ private struct BertInput {
   let secondStart: Int
 }
 
+/// What a pass gives for each text.
+private enum BertOutput {
+  case vectors
+  case states
+  case scores(BertHead)
+}
+
 /// Activations of one pass, row-major, all texts after one another.
 private struct BertWorkspace: ~Copyable {
   private let configuration: BertConfiguration
@@ -147,8 +161,7 @@ private struct BertWorkspace: ~Copyable {
     (stream, queries, keys, values, attended, hidden) = (empty, empty, empty, empty, empty, empty)
   }
 
-  /// The vector of each text; with a head, its scores.
-  mutating func run(_ texts: [BertInput], rows: Int, weights: BertWeights, head: BertHead?) -> [[Float]] {
+  mutating func run(_ texts: [BertInput], rows: Int, weights: BertWeights, giving output: BertOutput) -> [[Float]] {
     reserve(rows)
     let places = texts.flatMap { text in
       text.tokens.indices.map { Int32($0 < text.secondStart ? $0 : $0 + configuration.contextLength) }
@@ -159,10 +172,21 @@ private struct BertWorkspace: ~Copyable {
     normalize(weights.embeddingNorm, rows)
     let lengths = texts.map { Int32($0.tokens.count) }
     for layer in weights.layers { compute(layer, lengths: lengths, rows: rows) }
-    if head != nil || configuration.pooling == .firstToken { keepFirstTokens(lengths) }
-    if let head { return scored(by: head, count: texts.count) }
-    device.synchronize()
-    return configuration.pooling == .mean ? means(lengths) : firstTokens(count: texts.count)
+    switch output {
+    case .scores(let head):
+      keepFirstTokens(lengths)
+      return scored(by: head, count: texts.count)
+    case .states:
+      device.synchronize()
+      return states(lengths)
+    case .vectors where configuration.pooling == .mean:
+      device.synchronize()
+      return means(lengths)
+    case .vectors:
+      keepFirstTokens(lengths)
+      device.synchronize()
+      return firstTokens(count: texts.count)
+    }
   }
 
   private mutating func reserve(_ rows: Int) {
@@ -234,6 +258,15 @@ private struct BertWorkspace: ~Copyable {
 
   private func rows(of buffer: FloatBuffer, count: Int, width: Int) -> [[Float]] {
     (0..<count).map { Array(UnsafeBufferPointer(start: buffer.pointer + $0 * width, count: width)) }
+  }
+
+  private func states(_ lengths: [Int32]) -> [[Float]] {
+    let width = configuration.embeddingLength
+    var row = 0
+    return lengths.map { length in
+      defer { row += Int(length) }
+      return Array(UnsafeBufferPointer(start: stream.pointer + row * width, count: Int(length) * width))
+    }
   }
 
   /// The mean over each text's tokens, scaled to length 1.

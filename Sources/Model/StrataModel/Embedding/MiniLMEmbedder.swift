@@ -4,7 +4,7 @@ import StrataCore
 
 /// all-MiniLM-L6-v2 and models of the same make: a BERT encoder with WordPiece, mean pooling and vectors of length 1
 /// (Reimers and Gurevych 2019, Sentence-BERT).
-public final class MiniLMEmbedder: Embedder {
+public final class MiniLMEmbedder: TokenEmbedder {
   /// The name given, and the first 12 digits of the weights' SHA-256.
   public let id: String
   public let dimension: Int
@@ -51,18 +51,49 @@ public final class MiniLMEmbedder: Embedder {
   }
 
   public func embed(_ texts: [String]) async throws -> [[Float]] {
-    var vectors: [[Float]] = []
-    vectors.reserveCapacity(texts.count)
+    try await inSteps(texts) { [self] step in try model.embed(tokenIDs: tokenIDs(step)) }
+  }
+
+  public func embedTokens(_ texts: [String]) async throws -> [TokenVectors] {
+    try await inSteps(texts) { [self] step in
+      let ids = tokenIDs(step)
+      return zip(ids, try model.states(tokenIDs: ids)).map { tokenVectors($0, states: $1) }
+    }
+  }
+
+  public func tokens(of text: String) -> [Int32] { Array(tokenizer.encode(text).prefix(maxTokens)) }
+
+  /// Works on some texts at a time, away from the cooperative pool.
+  private func inSteps<T: Sendable>(
+    _ texts: [String], _ work: @escaping @Sendable ([String]) throws -> [T]
+  ) async throws -> [T] {
+    var results: [T] = []
+    results.reserveCapacity(texts.count)
     for start in stride(from: 0, to: texts.count, by: Self.textsPerStep) {
       try Task.checkCancellation()
-      let step = texts[start..<min(start + Self.textsPerStep, texts.count)]
-      vectors += try await withCheckedThrowingContinuation { continuation in
-        queue.async { [self] in
-          continuation.resume(with: Result { try model.embed(tokenIDs: tokenIDs(Array(step))) })
-        }
+      let step = Array(texts[start..<min(start + Self.textsPerStep, texts.count)])
+      results += try await withCheckedThrowingContinuation { continuation in
+        queue.async { continuation.resume(with: Result { try work(step) }) }
       }
     }
-    return vectors
+    return results
+  }
+
+  /// - Parameters:
+  ///   - ids: [CLS] text [SEP].
+  ///   - states: [ids, dimension].
+  private func tokenVectors(_ ids: [Int32], states: [Float]) -> TokenVectors {
+    let tokens = Array(ids.dropFirst().dropLast())
+    var values: [Float] = []
+    var lengths: [Float] = []
+    values.reserveCapacity(tokens.count * dimension)
+    for row in 1..<(1 + tokens.count) {
+      let state = states[row * dimension..<(row + 1) * dimension]
+      let length = state.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      lengths.append(length)
+      values += length > 0 ? state.map { $0 / length } : Array(state)
+    }
+    return TokenVectors(tokens: tokens, values: values, lengths: lengths, dimension: dimension)
   }
 
   public func countTokens(_ text: String) -> Int { tokenizer.count(text) }
