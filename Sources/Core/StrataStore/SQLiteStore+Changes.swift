@@ -26,16 +26,26 @@ extension SQLiteStore: ChangeFeed {
       var added: Set<Int64> = []
       var removed: Set<Int64> = []
       var paths: Set<String> = []
+      var (embedded, gone): (Set<Int64>, Set<Int64>) = ([], [])
       for row in rows where row["token"] as Int64 > token {
-        let (before, after) = (row["removed"] as Data?, row["added"] as Data?)
-        for id in before.map(VectorCoding.ids) ?? [] where added.remove(id) == nil { removed.insert(id) }
-        added.formUnion(after.map(VectorCoding.ids) ?? [])
         let kind: String = row["kind"]
+        let (before, after) = (row["removed"] as Data?, row["added"] as Data?)
+        if kind == "vectors" {
+          embedded.formUnion(after.map(VectorCoding.ids) ?? [])
+          continue
+        }
+        for id in before.map(VectorCoding.ids) ?? [] {
+          gone.insert(id)
+          if added.remove(id) == nil { removed.insert(id) }
+        }
+        added.formUnion(after.map(VectorCoding.ids) ?? [])
         if kind == "groups" { changes.groupsChanged = true }
+        if kind == "embedder" { changes.embedderChanged = true }
         if kind == "readers" || kind == "saved", let path: String = row["path"] { paths.insert(path) }
       }
       changes.added = try Self.chunks(db, ids: added.sorted())
       changes.removed = removed.sorted()
+      changes.embedded = try Self.chunks(db, ids: embedded.subtracting(added).subtracting(gone).sorted())
       for path in paths {
         let document = try Int64.fetchOne(
           db,

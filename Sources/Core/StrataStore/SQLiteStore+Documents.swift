@@ -18,7 +18,7 @@ extension SQLiteStore: DocumentStore {
            WHERE collections.name = ? AND versions.number = documents.version ORDER BY documents.path
           """,
         arguments: [collection]
-      ).map { row in Self.record(row, readers: readers[row["document"]] ?? []) }
+      ).map { row in try Self.record(row, readers: readers[row["document"]] ?? []) }
     }
   }
 
@@ -31,7 +31,7 @@ extension SQLiteStore: DocumentStore {
           """,
         arguments: [collection, path, version])
       guard let row else { return nil }
-      return Self.record(row, readers: try Self.readers(db, document: row["document"]))
+      return try Self.record(row, readers: try Self.readers(db, document: row["document"]))
     }
   }
 
@@ -80,32 +80,6 @@ extension SQLiteStore: DocumentStore {
     try await read { db in try Self.chunks(db, ids: ids) }
   }
 
-  /// - Throws: ``StoreError`` `store_version_conflict` unless `record.version` is one more than the newest version
-  ///   (1 for a new document): somebody else has changed the document.
-  public func save(
-    _ record: DocumentRecord, text: String, chunks: [ChunkRecord], embedder: String?
-  ) async throws -> (added: [ChunkRecord], removed: [Int64]) {
-    try Self.check(record, text: text, chunks: chunks)
-    return try await write { db in
-      let collection = try Self.collectionID(db, record.collection, create: true)
-      let (document, removed) = try Self.advance(db, record, collection: collection)
-      try Self.replaceReaders(db, record.readers, document: document)
-      try db.execute(
-        sql: """
-          INSERT INTO versions (document, number, content_hash, byte_count, media_type, title, modified_at, ingested_at,
-            chunk_count, embedder, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-          """,
-        arguments: [
-          document, record.version, record.contentHash, record.byteCount, record.mediaType, record.title,
-          record.modifiedAt.timeIntervalSinceReferenceDate, record.ingestedAt.timeIntervalSinceReferenceDate,
-          chunks.count, embedder, Data(text.utf8),
-        ])
-      let added = try Self.insert(db, chunks, of: record, version: db.lastInsertedRowID)
-      try Self.logChange(db, collection, "saved", path: record.path, added: added.map(\.id), removed: removed)
-      return (added, removed)
-    }
-  }
-
   public func setReaders(_ readers: [Reader], of path: String, in collection: String) async throws {
     try await write { db in
       let collection = try Self.collectionID(db, collection, create: false)
@@ -137,96 +111,25 @@ extension SQLiteStore: DocumentStore {
       else { return [] }
       let document: Int64 = row["id"]
       let removed = try Self.chunkIDs(db, document: document, version: row["version"])
-      let vectors = try Int64.fetchAll(
+      let inputs = try String.fetchAll(
         db,
         sql: """
-          SELECT DISTINCT embedding_hash FROM chunks JOIN versions ON versions.id = chunks.version
-          WHERE versions.document = ? AND embedding_hash IS NOT NULL
+          SELECT DISTINCT input_hash FROM chunks JOIN versions ON versions.id = chunks.version
+          WHERE versions.document = ? AND input_hash IS NOT NULL
           """,
         arguments: [document])
       try db.execute(sql: "DELETE FROM documents WHERE id = ?", arguments: [document])
       let forget = try db.makeStatement(
         sql: """
-          DELETE FROM embeddings WHERE vector_hash = ?1
-          AND NOT EXISTS (SELECT 1 FROM chunks WHERE embedding_hash = ?1)
+          DELETE FROM embeddings WHERE text_hash = ?1 AND NOT EXISTS (SELECT 1 FROM chunks WHERE input_hash = ?1)
           """)
-      for vector in vectors { try forget.execute(arguments: [vector]) }
+      for input in inputs { try forget.execute(arguments: [input]) }
       try Self.logChange(db, collection, "deleted", path: path, removed: removed)
       return removed
     }
   }
 
-  // MARK: Pieces of a save
-
-  private static func check(_ record: DocumentRecord, text: String, chunks: [ChunkRecord]) throws {
-    let length = text.utf8.count
-    for chunk in chunks {
-      guard chunk.range.lowerBound >= 0, chunk.range.upperBound <= length else {
-        throw StoreError(
-          StoreError.invalidRecord, "Chunk \(chunk.ordinal) covers bytes \(chunk.range) of a text of \(length) bytes.",
-          location: record.path)
-      }
-    }
-    guard Set(chunks.map(\.ordinal)).count == chunks.count else {
-      throw StoreError(StoreError.invalidRecord, "Two chunks have the same ordinal.", location: record.path)
-    }
-  }
-
-  /// Makes the document's row say `record.version`; the chunks of the version before are history from here on.
-  private static func advance(
-    _ db: Database, _ record: DocumentRecord, collection: Int64
-  ) throws -> (document: Int64, removed: [Int64]) {
-    let row = try Row.fetchOne(
-      db, sql: "SELECT id, version FROM documents WHERE collection = ? AND path = ?",
-      arguments: [collection, record.path])
-    let newest: Int = row?["version"] ?? 0
-    guard record.version == newest + 1 else {
-      throw StoreError(
-        StoreError.versionConflict, "Version \(record.version) cannot follow version \(newest).",
-        remedy: "Another process has changed the document; ingest it again.", location: record.path)
-    }
-    guard let row else {
-      try db.execute(
-        sql: "INSERT INTO documents (collection, path, version) VALUES (?, ?, ?)",
-        arguments: [collection, record.path, record.version])
-      return (db.lastInsertedRowID, [])
-    }
-    let document: Int64 = row["id"]
-    let removed = try chunkIDs(db, document: document, version: newest)
-    try db.execute(sql: "UPDATE documents SET version = ? WHERE id = ?", arguments: [record.version, document])
-    // History is read, not searched. The hash stays, so that the cached vector lives as long as the document.
-    try db.execute(
-      sql: """
-        UPDATE chunks SET embedding = NULL
-        WHERE version = (SELECT id FROM versions WHERE document = ? AND number = ?)
-        """, arguments: [document, newest])
-    return (document, removed)
-  }
-
-  private static func insert(
-    _ db: Database, _ chunks: [ChunkRecord], of record: DocumentRecord, version: Int64
-  ) throws -> [ChunkRecord] {
-    let statement = try db.makeStatement(
-      sql: """
-        INSERT INTO chunks (version, ordinal, start_byte, end_byte, text, headings, page, embedding, embedding_hash)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """)
-    return try chunks.map { chunk in
-      let embedding = chunk.embedding.map(VectorCoding.data)
-      try statement.execute(arguments: [
-        version, chunk.ordinal, chunk.range.lowerBound, chunk.range.upperBound, Data(chunk.text.utf8),
-        JSON.array(chunk.headingPath.map(JSON.string)).text(), chunk.page, embedding, embedding.map(VectorCoding.hash),
-      ])
-      var stored = chunk
-      stored.id = db.lastInsertedRowID
-      stored.collection = record.collection
-      stored.document = record.path
-      stored.version = record.version
-      return stored
-    }
-  }
-
-  private static func replaceReaders(_ db: Database, _ readers: [Reader], document: Int64) throws {
+  static func replaceReaders(_ db: Database, _ readers: [Reader], document: Int64) throws {
     try db.execute(sql: "DELETE FROM readers WHERE document = ?", arguments: [document])
     for (position, reader) in readers.enumerated() {
       try db.execute(
@@ -237,15 +140,17 @@ extension SQLiteStore: DocumentStore {
 
   // MARK: Rows
 
-  private static let selectVersions = """
-    SELECT versions.*, documents.path, collections.name AS collection FROM versions
-    JOIN documents ON documents.id = versions.document JOIN collections ON collections.id = documents.collection
+  static let selectVersions = """
+    SELECT versions.*, documents.path, documents.stamp, sources.key AS source, collections.name AS collection
+    FROM versions JOIN documents ON documents.id = versions.document
+    JOIN collections ON collections.id = documents.collection LEFT JOIN sources ON sources.id = documents.source
     """
 
-  private static let selectChunks = """
-    SELECT chunks.*, versions.number, documents.path, collections.name AS collection FROM chunks
-    JOIN versions ON versions.id = chunks.version JOIN documents ON documents.id = versions.document
+  static let selectChunks = """
+    SELECT chunks.*, versions.number, documents.path, collections.name AS collection, embeddings.vector AS embedding
+    FROM chunks JOIN versions ON versions.id = chunks.version JOIN documents ON documents.id = versions.document
     JOIN collections ON collections.id = documents.collection
+    LEFT JOIN embeddings ON embeddings.text_hash = chunks.input_hash AND embeddings.embedder = collections.embedder
     """
 
   static func chunks(_ db: Database, ids: [Int64]) throws -> [ChunkRecord] {
@@ -256,7 +161,7 @@ extension SQLiteStore: DocumentStore {
     return ids.compactMap { found[$0] }
   }
 
-  private static func chunkIDs(_ db: Database, document: Int64, version: Int) throws -> [Int64] {
+  static func chunkIDs(_ db: Database, document: Int64, version: Int) throws -> [Int64] {
     try Int64.fetchAll(
       db,
       sql: """
@@ -265,15 +170,20 @@ extension SQLiteStore: DocumentStore {
         """, arguments: [document, version])
   }
 
-  private static func record(_ row: Row, readers: [Reader]) -> DocumentRecord {
-    DocumentRecord(
+  private static func record(_ row: Row, readers: [Reader]) throws -> DocumentRecord {
+    let metadata: String = row["metadata"]
+    return DocumentRecord(
       collection: row["collection"], path: row["path"], version: row["number"], contentHash: row["content_hash"],
       byteCount: row["byte_count"], mediaType: row["media_type"], title: row["title"], readers: readers,
       modifiedAt: Date(timeIntervalSinceReferenceDate: row["modified_at"]),
-      ingestedAt: Date(timeIntervalSinceReferenceDate: row["ingested_at"]), chunkCount: row["chunk_count"])
+      ingestedAt: Date(timeIntervalSinceReferenceDate: row["ingested_at"]), chunkCount: row["chunk_count"],
+      metadata: metadata == "{}" ? [:] : try JSON(parsing: metadata).objectValue ?? [:],
+      provenance: Provenance(
+        source: row["source"], origin: row["origin"], sourceVersion: row["source_version"], stamp: row["stamp"],
+        pipeline: row["pipeline"]))
   }
 
-  private static func chunk(_ row: Row) throws -> ChunkRecord {
+  static func chunk(_ row: Row) throws -> ChunkRecord {
     let (start, end): (Int, Int) = (row["start_byte"], row["end_byte"])
     guard start <= end else { throw StoreError(StoreError.corrupted, "A chunk ends before it starts.") }
     let headings = try JSON(parsing: row["headings"] as String).arrayValue ?? []
@@ -281,7 +191,8 @@ extension SQLiteStore: DocumentStore {
       id: row["id"], collection: row["collection"], document: row["path"], version: row["number"],
       ordinal: row["ordinal"], range: start..<end, text: String(decoding: row["text"] as Data, as: UTF8.self),
       headingPath: headings.compactMap(\.stringValue),
-      page: row["page"], embedding: (row["embedding"] as Data?).map(VectorCoding.vector))
+      page: row["page"], embedding: (row["embedding"] as Data?).map(VectorCoding.vector),
+      inputHash: row["input_hash"])
   }
 
   static func readers(_ db: Database, document: Int64) throws -> [Reader] {

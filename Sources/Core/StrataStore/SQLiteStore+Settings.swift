@@ -1,4 +1,4 @@
-// Owns groups, settings and the embedding cache in the database.
+// Owns groups and settings in the database.
 import Foundation
 import GRDB
 import StrataCore
@@ -56,35 +56,6 @@ extension SQLiteStore {
             """, arguments: [collection, key, value])
       } else {
         try db.execute(sql: "DELETE FROM settings WHERE collection = ? AND key = ?", arguments: [collection, key])
-      }
-    }
-  }
-
-  public func cachedEmbeddings(_ textHashes: [String], embedder: String) async throws -> [String: [Float]] {
-    try await read { db in
-      let rows = try Row.fetchCursor(
-        db,
-        sql: """
-          SELECT text_hash, vector FROM embeddings
-          WHERE embedder = ? AND text_hash IN (SELECT value FROM json_each(?))
-          """, arguments: [embedder, JSON.array(textHashes.map(JSON.string)).text()])
-      var found: [String: [Float]] = [:]
-      while let row = try rows.next() { found[row["text_hash"]] = VectorCoding.vector(row["vector"] as Data) }
-      return found
-    }
-  }
-
-  public func cacheEmbeddings(_ embeddings: [String: [Float]], embedder: String) async throws {
-    guard !embeddings.isEmpty else { return }
-    try await write { db in
-      let statement = try db.makeStatement(
-        sql: """
-          INSERT INTO embeddings (embedder, text_hash, vector, vector_hash) VALUES (?, ?, ?, ?)
-          ON CONFLICT (embedder, text_hash) DO UPDATE SET vector = excluded.vector, vector_hash = excluded.vector_hash
-          """)
-      for (hash, vector) in embeddings {
-        let data = VectorCoding.data(vector)
-        try statement.execute(arguments: [embedder, hash, data, VectorCoding.hash(data)])
       }
     }
   }

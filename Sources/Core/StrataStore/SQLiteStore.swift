@@ -67,7 +67,7 @@ public final class SQLiteStore: Sendable {
           JOIN versions ON versions.id = chunks.version
           WHERE start_byte < 0 OR end_byte < start_byte OR end_byte > length(versions.text)
           UNION ALL
-          SELECT 'Chunk ' || id || ' has a broken embedding.' FROM chunks WHERE length(embedding) % 4 <> 0
+          SELECT 'The vector ' || id || ' is broken.' FROM embeddings WHERE length(vector) % 4 <> 0
           UNION ALL
           SELECT 'Run ' || run || ' lacks events.' FROM runs
           WHERE event_count <> (SELECT count(*) FROM events WHERE events.run = runs.id)

@@ -17,6 +17,10 @@ enum Schema {
       try db.execute(sql: journal)
       try db.execute(sql: "PRAGMA application_id = \(applicationID)")
     }
+    migrator.registerMigration("3 lineage") { db in
+      try db.execute(sql: lineage)
+      try db.execute(sql: vectorsByText)
+    }
     return migrator
   }
 
@@ -124,5 +128,79 @@ enum Schema {
       timestamp REAL NOT NULL,
       PRIMARY KEY (run, sequence)
     ) WITHOUT ROWID;
+    """
+
+  /// Sources, what each version is made from and by, and which answers cite it. The folder of an older file becomes the
+  /// source of its documents; `citations` is filled with what journals say.
+  private static let lineage = """
+    CREATE TABLE sources (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      collection INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
+      key TEXT NOT NULL,
+      connector TEXT NOT NULL,
+      uri TEXT NOT NULL,
+      cursor TEXT,
+      completed_at REAL,
+      UNIQUE (collection, key)
+    );
+    ALTER TABLE documents ADD COLUMN source INTEGER REFERENCES sources ON DELETE SET NULL;
+    ALTER TABLE documents ADD COLUMN stamp TEXT;
+    ALTER TABLE versions ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE versions ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+    ALTER TABLE versions ADD COLUMN source_version TEXT;
+    ALTER TABLE versions ADD COLUMN pipeline TEXT NOT NULL DEFAULT '';
+    INSERT INTO sources (collection, key, connector, uri)
+      SELECT collection, '', 'folder', 'file://' || value FROM settings WHERE settings.key = 'folder';
+    UPDATE documents SET source =
+      (SELECT id FROM sources WHERE sources.collection = documents.collection AND sources.key = '')
+      WHERE path NOT LIKE '@uploads/%';
+    DELETE FROM settings WHERE key = 'pipeline';
+    CREATE TABLE citations (
+      run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+      position INTEGER NOT NULL,
+      collection TEXT,
+      path TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      start_byte INTEGER NOT NULL,
+      end_byte INTEGER NOT NULL,
+      PRIMARY KEY (run, position)
+    ) WITHOUT ROWID;
+    CREATE INDEX citations_by_document ON citations (path, version);
+    INSERT OR IGNORE INTO citations (run, position, path, version, start_byte, end_byte)
+      SELECT events.run, cited.key, cited.value ->> 'document', cited.value ->> 'version', cited.value ->> 'start',
+        cited.value ->> 'end'
+      FROM events, json_each(events.payload, '$.result.citations') AS cited
+      WHERE events.kind = 'answer.completed' AND cited.value ->> 'document' IS NOT NULL
+        AND cited.value ->> 'version' IS NOT NULL AND cited.value ->> 'start' IS NOT NULL
+        AND cited.value ->> 'end' IS NOT NULL;
+    """
+
+  /// A chunk's vector was a copy in its row; now it is the cached one of its text.
+  private static let vectorsByText = """
+    ALTER TABLE collections ADD COLUMN embedder TEXT;
+    ALTER TABLE collections ADD COLUMN next_embedder TEXT;
+    ALTER TABLE chunks ADD COLUMN input_hash TEXT;
+    UPDATE chunks SET input_hash =
+      (SELECT text_hash FROM embeddings WHERE vector_hash = chunks.embedding_hash ORDER BY id DESC LIMIT 1)
+      WHERE embedding_hash IS NOT NULL;
+    UPDATE collections SET embedder =
+      (SELECT embedder FROM versions JOIN documents ON documents.id = versions.document
+        WHERE documents.collection = collections.id AND embedder IS NOT NULL ORDER BY versions.id DESC LIMIT 1);
+    DROP INDEX chunks_by_embedding;
+    DROP INDEX embeddings_by_vector;
+    ALTER TABLE chunks DROP COLUMN embedding;
+    ALTER TABLE chunks DROP COLUMN embedding_hash;
+    ALTER TABLE embeddings DROP COLUMN vector_hash;
+    CREATE INDEX chunks_by_input ON chunks (input_hash) WHERE input_hash IS NOT NULL;
+    CREATE TABLE embedding_queue (
+      id INTEGER PRIMARY KEY,
+      collection INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
+      embedder TEXT NOT NULL,
+      chunk INTEGER NOT NULL REFERENCES chunks ON DELETE CASCADE,
+      attempts INTEGER NOT NULL DEFAULT 0,
+      error TEXT,
+      UNIQUE (chunk, embedder)
+    );
+    CREATE INDEX embedding_queue_by_turn ON embedding_queue (collection, embedder, id);
     """
 }

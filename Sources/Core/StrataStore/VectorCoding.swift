@@ -25,13 +25,4 @@ enum VectorCoding {
       }
     }
   }
-
-  /// FNV-1a. Equal vectors meet under it; that two different ones do costs no more than a cache entry.
-  static func hash(_ data: Data) -> Int64 {
-    data.withUnsafeBytes { bytes in
-      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-      for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-      return Int64(bitPattern: hash)
-    }
-  }
 }

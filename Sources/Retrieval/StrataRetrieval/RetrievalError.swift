@@ -84,6 +84,12 @@ extension RetrievalError {
       remedy: "Wait until that is done.")
   }
 
+  static func pathTaken(_ path: String) -> RetrievalError {
+    RetrievalError(
+      ErrorCode("path_taken", .conflict), "A document of another source has this path.",
+      remedy: "Ingest one of the two under another --key, or into another collection.", location: path)
+  }
+
   static func storeFailed(_ cause: any Error, path: String?) -> RetrievalError {
     RetrievalError(
       ErrorCode("ingest_store_failed", .unavailable), "The document store refused a change; ingest stopped there.",

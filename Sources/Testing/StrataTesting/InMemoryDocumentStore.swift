@@ -14,12 +14,19 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
     var groups: [String: [String]] = [:]
     var settings: [String: String] = [:]
     var changes: [Change] = []
+    var sources: [String: SourceRecord] = [:]
+    var embedders = CollectionEmbedders()
+    /// Input hashes that wait, by embedder, oldest first; and why those that failed did.
+    var queue: [String: [String]] = [:]
+    var failures: [String: [String: String]] = [:]
   }
 
   private struct Change {
     var path: String?
     var added: [Int64] = []
     var removed: [Int64] = []
+    var embedded: [Int64] = []
+    var isOtherEmbedder = false
   }
 
   private var collections: [String: Collection] = [:]
@@ -53,31 +60,78 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
   }
 
   public func chunks(in collection: String) -> [ChunkRecord] {
+    currentChunks(collection).map { withVector($0, collection) }
+  }
+
+  private func currentChunks(_ collection: String) -> [ChunkRecord] {
     (collections[collection]?.versions ?? [:]).values.compactMap(\.last).flatMap(\.chunks).sorted { $0.id < $1.id }
+  }
+
+  private func withVector(_ chunk: ChunkRecord, _ collection: String) -> ChunkRecord {
+    var chunk = chunk
+    if let hash = chunk.inputHash, let embedder = collections[collection]?.embedders.current {
+      chunk.embedding = embeddings[embedder]?[hash]
+    }
+    return chunk
   }
 
   public func chunks(ids: [Int64]) -> [ChunkRecord] {
     let wanted = Set(ids)
-    return collections.values.flatMap { $0.versions.values.flatMap { $0.flatMap(\.chunks) } }
-      .filter { wanted.contains($0.id) }.sorted { $0.id < $1.id }
+    return collections.flatMap { name, collection in
+      collection.versions.values.flatMap { $0.flatMap(\.chunks) }.filter { wanted.contains($0.id) }
+        .map { withVector($0, name) }
+    }.sorted { $0.id < $1.id }
   }
 
   public func save(
-    _ record: DocumentRecord, text: String, chunks: [ChunkRecord], embedder: String?
-  ) throws -> (added: [ChunkRecord], removed: [Int64]) {
+    _ versions: [NewVersion], embedder: String?
+  ) throws -> [(added: [ChunkRecord], removed: [Int64])] {
+    // Unlike a database this keeps what was saved before a failure: as if each version had its own transaction.
+    try versions.map { try save($0, embedder: embedder) }
+  }
+
+  private func save(_ version: NewVersion, embedder: String?) throws -> (added: [ChunkRecord], removed: [Int64]) {
     if let failure, saveCount >= failure.after { throw failure.error }
     saveCount += 1
-    let removed = collections[record.collection]?.versions[record.path]?.last?.chunks.map(\.id) ?? []
-    let added = chunks.map { chunk in
+    let record = version.record
+    let name = record.collection
+    let removed = collections[name]?.versions[record.path]?.last?.chunks.map(\.id) ?? []
+    if let embedder, collections[name]?.embedders.current == nil {
+      collections[name, default: Collection()].embedders.current = embedder
+    }
+    let added = version.chunks.map { chunk in
       var chunk = chunk
       chunk.id = nextID
       nextID += 1
+      if let vector = chunk.embedding {
+        chunk.inputHash = chunk.inputHash ?? SHA256.hash(chunk.text)
+        if let embedder, let hash = chunk.inputHash { embeddings[embedder, default: [:]][hash] = vector }
+      }
+      chunk.embedding = nil
       return chunk
     }
-    collections[record.collection, default: Collection()].versions[record.path, default: []]
-      .append(Version(record: record, text: text, chunks: added))
-    log(Change(path: record.path, added: added.map(\.id), removed: removed), in: record.collection)
-    return (added, removed)
+    collections[name, default: Collection()].versions[record.path, default: []]
+      .append(Version(record: record, text: version.text, chunks: added))
+    for embedder in [collections[name]?.embedders.current, collections[name]?.embedders.next] {
+      if let embedder { enqueue(added.compactMap(\.inputHash), embedder, name) }
+    }
+    log(Change(path: record.path, added: added.map(\.id), removed: removed), in: name)
+    return (added.map { withVector($0, name) }, removed)
+  }
+
+  public func setStamps(_ stamps: [String: String], in collection: String) {
+    for (path, stamp) in stamps {
+      guard let last = collections[collection]?.versions[path]?.indices.last else { continue }
+      collections[collection]?.versions[path]?[last].record.provenance.stamp = stamp
+    }
+  }
+
+  public func sources(in collection: String) -> [SourceRecord] {
+    (collections[collection]?.sources ?? [:]).values.sorted { $0.key < $1.key }
+  }
+
+  public func setSource(_ source: SourceRecord, in collection: String) {
+    collections[collection, default: Collection()].sources[source.key] = source
   }
 
   public func setReaders(_ readers: [Reader], of path: String, in collection: String) {
@@ -99,6 +153,73 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
 
   public func cacheEmbeddings(_ embeddings: [String: [Float]], embedder: String) {
     self.embeddings[embedder, default: [:]].merge(embeddings) { $1 }
+  }
+
+  // MARK: The embedding queue
+
+  private func enqueue(_ hashes: [String], _ embedder: String, _ collection: String) {
+    var waiting = Set(collections[collection]?.queue[embedder] ?? [])
+    for hash in hashes where embeddings[embedder]?[hash] == nil && waiting.insert(hash).inserted {
+      collections[collection]?.queue[embedder, default: []].append(hash)
+    }
+  }
+
+  public func embedders(of collection: String) -> CollectionEmbedders {
+    collections[collection]?.embedders ?? CollectionEmbedders()
+  }
+
+  public func prepare(embedder: String, in collection: String) {
+    let known = embedders(of: collection)
+    if let next = known.next, next != embedder { collections[collection]?.queue[next] = nil }
+    if known.current == nil {
+      collections[collection, default: Collection()].embedders.current = embedder
+    } else {
+      collections[collection]?.embedders.next = known.current == embedder ? nil : embedder
+    }
+    enqueue(currentChunks(collection).compactMap(\.inputHash), embedder, collection)
+  }
+
+  public func pendingEmbeddings(for embedder: String, in collection: String, limit: Int) -> [PendingEmbedding] {
+    let current = currentChunks(collection)
+    let failed = collections[collection]?.failures[embedder] ?? [:]
+    return (collections[collection]?.queue[embedder] ?? []).lazy.filter { failed[$0] == nil }.compactMap { hash in
+      current.first { $0.inputHash == hash }.map { chunk in
+        PendingEmbedding(
+          inputHash: hash, document: chunk.document,
+          title: self.document(chunk.document, version: nil, in: collection)?.title ?? "",
+          headingPath: chunk.headingPath,
+          text: chunk.text)
+      }
+    }.prefix(limit).map { $0 }
+  }
+
+  public func pendingEmbeddingCount(for embedder: String, in collection: String) -> Int {
+    pendingEmbeddings(for: embedder, in: collection, limit: .max).count
+  }
+
+  public func finishEmbeddings(
+    _ vectors: [String: [Float]], failures: [String: String], embedder: String, in collection: String
+  ) -> [ChunkRecord] {
+    cacheEmbeddings(vectors, embedder: embedder)
+    let served = Set(collections[collection]?.queue[embedder] ?? []).intersection(vectors.keys)
+    collections[collection]?.queue[embedder]?.removeAll { served.contains($0) }
+    collections[collection]?.failures[embedder, default: [:]].merge(failures) { $1 }
+    guard embedders(of: collection).current == embedder else { return [] }
+    let chunks = chunks(in: collection).filter { $0.inputHash.map(served.contains) ?? false }
+    log(Change(embedded: chunks.map(\.id)), in: collection)
+    return chunks
+  }
+
+  public func retryEmbeddings(in collection: String) { collections[collection]?.failures = [:] }
+
+  public func switchEmbedder(in collection: String) -> Bool {
+    guard let old = embedders(of: collection).current, let next = embedders(of: collection).next,
+      pendingEmbeddingCount(for: next, in: collection) == 0
+    else { return false }
+    collections[collection]?.embedders = CollectionEmbedders(current: next)
+    collections[collection]?.queue[old] = nil
+    log(Change(isOtherEmbedder: true), in: collection)
+    return true
   }
 
   public func setGroups(_ groups: [String: [String]], in collection: String) {
@@ -124,9 +245,11 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
     let all = collections[collection]?.changes ?? []
     guard token >= 0, token <= all.count else { return nil }
     var changes = StoreChanges(token: Int64(all.count), groupsChanged: true)
-    let current = Set(chunks(in: collection).map(\.id))
+    let current = Set(currentChunks(collection).map(\.id))
     for change in all[Int(token)...] {
       changes.removed += change.removed
+      changes.embedderChanged = changes.embedderChanged || change.isOtherEmbedder
+      changes.embedded += chunks(ids: change.embedded.filter(current.contains))
       changes.added += chunks(ids: change.added.filter(current.contains))
       if let path = change.path, let record = document(path, version: nil, in: collection) {
         changes.readers[path] = record.readers

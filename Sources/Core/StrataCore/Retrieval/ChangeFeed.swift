@@ -8,6 +8,10 @@ public struct StoreChanges: Sendable, Hashable {
   public var added: [ChunkRecord]
   /// Chunks that were current then and are not now.
   public var removed: [Int64]
+  /// Chunks that were current then, are now, and have got their vector in between.
+  public var embedded: [ChunkRecord]
+  /// Whether all vectors are by another embedder now: read the whole collection again.
+  public var embedderChanged: Bool
   /// New readers of documents that are still there, by path.
   public var readers: [String: [Reader]]
   /// Whether group membership may have changed.
@@ -15,11 +19,13 @@ public struct StoreChanges: Sendable, Hashable {
 
   public init(
     token: Int64, added: [ChunkRecord] = [], removed: [Int64] = [], readers: [String: [Reader]] = [:],
-    groupsChanged: Bool = false
+    groupsChanged: Bool = false, embedded: [ChunkRecord] = [], embedderChanged: Bool = false
   ) {
     self.token = token
     self.added = added
     self.removed = removed
+    self.embedded = embedded
+    self.embedderChanged = embedderChanged
     self.readers = readers
     self.groupsChanged = groupsChanged
   }

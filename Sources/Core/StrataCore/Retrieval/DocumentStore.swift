@@ -17,10 +17,15 @@ public struct DocumentRecord: Sendable, Hashable {
   public var modifiedAt: Date
   public var ingestedAt: Date
   public var chunkCount: Int
+  /// Typed facts about the version: front matter, document properties, columns of its row. Filterable.
+  public var metadata: JSONObject
+  /// Where it came from and how it was made.
+  public var provenance: Provenance
 
   public init(
     collection: String, path: String, version: Int, contentHash: String, byteCount: Int, mediaType: String,
-    title: String, readers: [Reader], modifiedAt: Date, ingestedAt: Date, chunkCount: Int = 0
+    title: String, readers: [Reader], modifiedAt: Date, ingestedAt: Date, chunkCount: Int = 0,
+    metadata: JSONObject = [:], provenance: Provenance = Provenance()
   ) {
     self.collection = collection
     self.path = path
@@ -33,6 +38,33 @@ public struct DocumentRecord: Sendable, Hashable {
     self.modifiedAt = modifiedAt
     self.ingestedAt = ingestedAt
     self.chunkCount = chunkCount
+    self.metadata = metadata
+    self.provenance = provenance
+  }
+}
+
+/// Where a document version came from, and what made it searchable.
+public struct Provenance: Sendable, Hashable {
+  /// Key of the source that the document belongs to (``SourceRecord/key``); nil when it was handed in.
+  public var source: String?
+  /// Address of exactly these bytes, such as `file:///docs/a.md` or `git+file:///repo@COMMIT#a.md`.
+  public var origin: String
+  /// What the source calls this version: a commit, an entity tag, the value of a column.
+  public var sourceVersion: String?
+  /// Tells the item from itself at another time without reading it; nil when only reading it tells.
+  public var stamp: String?
+  /// Loader and chunker with their revisions and settings.
+  public var pipeline: String
+
+  public init(
+    source: String? = nil, origin: String = "", sourceVersion: String? = nil, stamp: String? = nil,
+    pipeline: String = ""
+  ) {
+    self.source = source
+    self.origin = origin
+    self.sourceVersion = sourceVersion
+    self.stamp = stamp
+    self.pipeline = pipeline
   }
 }
 
@@ -50,12 +82,14 @@ public struct ChunkRecord: Sendable, Hashable {
   public var text: String
   public var headingPath: [String]
   public var page: Int?
-  /// Normalized; nil when there was no embedder.
+  /// Normalized, by the collection's embedder; nil while nobody has embedded the chunk.
   public var embedding: [Float]?
+  /// SHA-256 of what is embedded of it (title, headings and text); equal ones share a vector. Nil is never embedded.
+  public var inputHash: String?
 
   public init(
     id: Int64 = 0, collection: String, document: String, version: Int, ordinal: Int, range: Range<Int>, text: String,
-    headingPath: [String] = [], page: Int? = nil, embedding: [Float]? = nil
+    headingPath: [String] = [], page: Int? = nil, embedding: [Float]? = nil, inputHash: String? = nil
   ) {
     self.id = id
     self.collection = collection
@@ -67,11 +101,26 @@ public struct ChunkRecord: Sendable, Hashable {
     self.headingPath = headingPath
     self.page = page
     self.embedding = embedding
+    self.inputHash = inputHash
+  }
+}
+
+/// A document version that is to be saved.
+public struct NewVersion: Sendable {
+  public var record: DocumentRecord
+  /// Canonical text.
+  public var text: String
+  public var chunks: [ChunkRecord]
+
+  public init(_ record: DocumentRecord, text: String, chunks: [ChunkRecord]) {
+    self.record = record
+    self.text = text
+    self.chunks = chunks
   }
 }
 
 /// Durable documents. Each mutating call is one transaction: all of it is on disk when it returns, or nothing is.
-public protocol DocumentStore: Sendable {
+public protocol DocumentStore: EmbeddingQueue {
   /// Current version of each document, by path. Deleted ones are absent.
   func documents(in collection: String) async throws -> [DocumentRecord]
   /// The current version, or the one numbered `version`, if it exists.
@@ -82,15 +131,23 @@ public protocol DocumentStore: Sendable {
   func chunks(in collection: String) async throws -> [ChunkRecord]
   func chunks(ids: [Int64]) async throws -> [ChunkRecord]
 
-  /// Adds `record` as the newest version with its chunks and makes the previous one history.
-  /// - Returns: the chunks with their ids, and the ids of the chunks that stopped being current.
-  func save(_ record: DocumentRecord, text: String, chunks: [ChunkRecord], embedder: String?) async throws
-    -> (added: [ChunkRecord], removed: [Int64])
+  /// Adds each as the newest version of its document, in one transaction, and makes the previous one history.
+  /// - Parameter embedder: made the vectors that chunks bring along; it becomes the collection's if that has none.
+  ///   A chunk without a vector gets the one that its ``ChunkRecord/inputHash`` has in the cache, or is queued.
+  /// - Returns: for each the chunks with their ids, and the ids of the chunks that stopped being current.
+  func save(_ versions: [NewVersion], embedder: String?) async throws -> [(added: [ChunkRecord], removed: [Int64])]
+  /// Notes what tells items from themselves at another time, by path, without a new version.
+  func setStamps(_ stamps: [String: String], in collection: String) async throws
   /// Changes who may read without a new version.
   func setReaders(_ readers: [Reader], of path: String, in collection: String) async throws
   /// Makes the document, all its versions, text and chunks disappear.
   /// - Returns: ids of the chunks that stopped being current.
   func delete(_ path: String, in collection: String) async throws -> [Int64]
+
+  /// Where the collection's documents come from, by key.
+  func sources(in collection: String) async throws -> [SourceRecord]
+  /// Adds the source, or replaces the one with its key.
+  func setSource(_ source: SourceRecord, in collection: String) async throws
 
   /// Embeddings computed earlier by `embedder`, by SHA-256 of the embedded text.
   func cachedEmbeddings(_ textHashes: [String], embedder: String) async throws -> [String: [Float]]
@@ -103,4 +160,13 @@ public protocol DocumentStore: Sendable {
   /// Small durable settings of a collection, such as the folder it came from.
   func setting(_ key: String, in collection: String) async throws -> String?
   func setSetting(_ key: String, to value: String?, in collection: String) async throws
+}
+
+extension DocumentStore {
+  /// Saves one version.
+  public func save(
+    _ record: DocumentRecord, text: String, chunks: [ChunkRecord], embedder: String?
+  ) async throws -> (added: [ChunkRecord], removed: [Int64]) {
+    try await save([NewVersion(record, text: text, chunks: chunks)], embedder: embedder).first ?? ([], [])
+  }
 }

@@ -1,6 +1,7 @@
 // Owns what an ingest tells while it runs and when it is done.
 import Foundation
 import StrataCore
+import Synchronization
 
 /// How far an ingest is.
 public struct IngestProgress: Sendable, Hashable {
@@ -10,6 +11,9 @@ public struct IngestProgress: Sendable, Hashable {
   public var bytesTotal = 0
   /// Chunks made so far.
   public var chunks = 0
+  /// Texts that have got their vectors, and those that are known to need one so far.
+  public var vectorsDone = 0
+  public var vectorsTotal = 0
   /// The document that was finished last.
   public var document = ""
   public var elapsed: Duration = .zero
@@ -21,10 +25,36 @@ public struct IngestProgress: Sendable, Hashable {
     return seconds > 0 ? Double(documentsDone) / seconds : 0
   }
 
-  /// By the bytes that are left; nil before there is anything to judge by.
+  /// How much of the work is done, from 0 to 1: documents that are stored, and vectors of all there will be, as far as
+  /// the bytes that are left tell.
+  public var fraction: Double {
+    let read = bytesTotal > 0 ? min(1, Double(bytesDone) / Double(bytesTotal)) : documentsTotal > 0 ? 0 : 1
+    guard vectorsTotal > 0, read > 0 else { return read }
+    return min(read, Double(vectorsDone) * read / Double(vectorsTotal))
+  }
+
+  /// Nil before there is anything to judge by.
   public var timeLeft: Duration? {
-    guard bytesDone > 0, bytesTotal >= bytesDone else { return nil }
-    return .seconds(elapsed.seconds * Double(bytesTotal - bytesDone) / Double(bytesDone))
+    let fraction = fraction
+    return fraction > 0 ? .seconds(elapsed.seconds * (1 - fraction) / fraction) : nil
+  }
+}
+
+/// The progress that the stages of an ingest share.
+final class IngestMonitor: Sendable {
+  private let start = ContinuousClock.now
+  private let state = Mutex(IngestProgress())
+  private let announce: (@Sendable (IngestProgress) -> Void)?
+
+  init(_ announce: (@Sendable (IngestProgress) -> Void)?) { self.announce = announce }
+
+  func update(_ change: (inout IngestProgress) -> Void) {
+    let progress = state.withLock { state in
+      change(&state)
+      state.elapsed = .now - start
+      return state
+    }
+    announce?(progress)
   }
 }
 
@@ -45,9 +75,15 @@ public struct IngestReport: Sendable {
   public struct Skipped: Sendable, Hashable {
     public var path: String
     public var reason: String
+
+    public init(path: String, reason: String) {
+      self.path = path
+      self.reason = reason
+    }
   }
 
-  public var folder: String
+  /// Address of the source.
+  public var source: String
   public var added: [String] = []
   public var updated: [String] = []
   public var deleted: [String] = []
@@ -57,20 +93,21 @@ public struct IngestReport: Sendable {
   public var failed: [Failure] = []
   public var skipped: [Skipped] = []
   public var warnings: [String] = []
-  /// Chunks made, and how many of them needed the embedder.
+  /// Chunks made, and texts that needed the embedder.
   public var chunks = 0
   public var embedded = 0
   public var bytes = 0
   public var duration: Duration = .zero
-  /// Time by stage; `parse` and `embed` overlap.
+  /// Time by stage, summed over all that run at the same time: `list`, `fetch`, `parse`, `chunk`, `store`, `embed`,
+  /// `index`.
   public var stages: [String: Duration] = [:]
 
-  public init(folder: String) { self.folder = folder }
+  public init(source: String) { self.source = source }
 
   public var json: JSON {
     func names(_ paths: [String]) -> JSON { .array(paths.map(JSON.string)) }
     return [
-      "folder": .string(folder), "added": names(added), "updated": names(updated), "deleted": names(deleted),
+      "source": .string(source), "added": names(added), "updated": names(updated), "deleted": names(deleted),
       "readers_changed": names(readersChanged), "unchanged": .int(unchanged),
       "failed": .array(
         failed.map { failure in

@@ -1,186 +1,159 @@
-// Owns the busy part of an ingest: files are prepared side by side, embedded in batches and saved in order.
+// Owns the busy part of an ingest: batches of documents are prepared side by side and saved in order.
 import Foundation
 import StrataCore
 import StrataIndex
 
 extension Ingestor {
-  func process(_ work: [IngestWork], _ run: inout IngestRun) async throws {
-    run.state.documentsTotal = work.count
-    run.state.bytesTotal = work.reduce(0) { $0 + $1.file.stamp.byteCount }
-    run.announce()
+  func process(
+    _ work: [IngestWork], _ run: inout IngestRun, _ wakeUp: AsyncStream<Void>.Continuation
+  ) async throws {
+    guard let connector = run.connector else { return }
+    let bytes = work.reduce(0) { $0 + $1.item.byteCount }
+    run.monitor.update { progress in
+      progress.documentsTotal = work.count
+      progress.bytesTotal = bytes
+    }
     let embedder = self.embedder
     let chunker = Chunker(tokenLimit: options.chunkTokenLimit) { text in
       embedder?.countTokens(text) ?? text.utf8.count / 4
     }
-    let preparer = DocumentPreparer(
-      folder: run.folder, reader: FileReader(byteLimit: options.fileByteLimit), chunker: chunker)
-    // What is being prepared, or is prepared but waits for an earlier file, is never more than this.
+    let preparer = DocumentPreparer(connector: connector, chunker: chunker, schema: run.schema)
+    let batches = self.batches(of: work)
+    // What is being prepared, or is prepared but waits for an earlier batch, is never more than this.
     let window = max(1, options.concurrency) * 2
-    var batch: [(IngestWork, PreparedDocument)] = []
-    try await withThrowingTaskGroup(of: (Int, DocumentPreparer.Outcome).self) { group in
+    try await withThrowingTaskGroup(of: (Int, DocumentPreparer.Batch).self) { group in
       var started = 0
       var accepted = 0
-      var ready: [Int: DocumentPreparer.Outcome] = [:]
-      while accepted < work.count {
+      var ready: [Int: DocumentPreparer.Batch] = [:]
+      while accepted < batches.count {
         try Task.checkCancellation()
-        while started < work.count, started - accepted < window {
-          let (index, item) = (started, work[started])
-          group.addTask {
-            (index, await preparer.prepare(item.file, format: item.format, knownHash: item.knownHash))
-          }
+        while started < batches.count, started - accepted < window {
+          let (index, batch) = (started, batches[started])
+          group.addTask { (index, await preparer.prepare(batch)) }
           started += 1
         }
-        guard let (index, outcome) = try await group.next() else { break }
-        ready[index] = outcome
-        while let outcome = ready.removeValue(forKey: accepted) {
-          try await accept(outcome, work[accepted], &batch, &run)
+        guard let (index, prepared) = try await group.next() else { break }
+        ready[index] = prepared
+        while let prepared = ready.removeValue(forKey: accepted) {
+          try Task.checkCancellation()
+          try await accept(prepared, batches[accepted], &run)
+          wakeUp.yield()
           accepted += 1
         }
       }
     }
-    try await commit(&batch, &run)
+    try await noteStamps(&run)
+  }
+
+  /// Neither many nor large documents together: a batch is in memory as a whole, and saved in one transaction.
+  private func batches(of work: [IngestWork]) -> [ArraySlice<IngestWork>] {
+    var batches: [ArraySlice<IngestWork>] = []
+    var start = 0
+    var bytes = 0
+    for (index, item) in work.enumerated() {
+      if index > start, index - start >= options.batchDocumentCount || bytes + item.item.byteCount > 1 << 20 {
+        batches.append(work[start..<index])
+        start = index
+        bytes = 0
+      }
+      bytes += item.item.byteCount
+    }
+    if start < work.count { batches.append(work[start...]) }
+    return batches
   }
 
   private func accept(
-    _ outcome: DocumentPreparer.Outcome, _ item: IngestWork, _ batch: inout [(IngestWork, PreparedDocument)],
-    _ run: inout IngestRun
+    _ batch: DocumentPreparer.Batch, _ work: ArraySlice<IngestWork>, _ run: inout IngestRun
   ) async throws {
-    switch outcome {
-    case .sameContent:
-      run.report.unchanged += 1
-      run.finished(item.file)
-    case .failed(let error):
-      if error is CancellationError { throw error }
-      try await fail(item, error, &run)
-    case .prepared(let document):
-      run.add("parse", document.parseTime)
-      batch.append((item, document))
-      if batch.reduce(0, { $0 + $1.1.chunks.count }) >= options.batchChunkCount { try await commit(&batch, &run) }
+    for (stage, duration) in batch.stages { run.add(stage, duration) }
+    var prepared: [(SourceItem, PreparedDocument)] = []
+    for (work, outcome) in zip(work, batch.outcomes) {
+      switch outcome {
+      case .sameContent(let stamp):
+        run.report.unchanged += 1
+        if let stamp, stamp != work.known?.provenance.stamp { run.stamps[work.item.path] = stamp }
+        run.finished(work.item)
+      case .gone:
+        if run.records[work.item.path] != nil { try await remove(work.item.path, &run) }
+        run.finished(work.item)
+      case .failed(let error):
+        if error is CancellationError { throw error }
+        try await fail(work.item, error, &run)
+      case .prepared(let document): prepared.append((work.item, document))
+      }
     }
+    if run.stamps.count >= 1000 { try await noteStamps(&run) }
+    try await save(prepared, &run)
   }
 
-  private func fail(_ item: IngestWork, _ error: any Error, _ run: inout IngestRun) async throws {
-    var keeps = run.records[item.file.path] != nil
+  private func fail(_ item: SourceItem, _ error: any Error, _ run: inout IngestRun) async throws {
+    var keeps = run.records[item.path] != nil
     if keeps, (error as? RetrievalError)?.code.name == "document_without_text" {
       // The file was emptied: what it said before is no longer said.
-      try await remove(emptied: item.file.path, &run)
+      try await remove(item.path, &run)
       keeps = false
     }
-    run.report.failed.append(
-      IngestReport.Failure(document: item.file.path, error: error, keepsPreviousVersion: keeps))
-    run.finished(item.file)
+    run.report.failed.append(IngestReport.Failure(document: item.path, error: error, keepsPreviousVersion: keeps))
+    run.finished(item)
+  }
+
+  private func noteStamps(_ run: inout IngestRun) async throws {
+    let stamps = run.stamps
+    run.stamps = [:]
+    if !stamps.isEmpty { try await stored(nil) { try await $0.setStamps(stamps, in: $1) } }
   }
 
   // MARK: Saving
 
-  private func commit(_ batch: inout [(IngestWork, PreparedDocument)], _ run: inout IngestRun) async throws {
-    defer { batch.removeAll() }
-    let vectors = try await embed(batch.map(\.1), &run)
-    for ((item, document), embedded) in zip(batch, vectors) {
-      try Task.checkCancellation()
-      switch embedded {
-      case .success(let vectors): try await save(document, vectors, &run)
-      case .failure(let error):
-        try await fail(item, error, &run)
-        continue
-      }
-      run.finished(item.file)
-    }
-  }
-
-  private func save(_ document: PreparedDocument, _ vectors: [[Float]?], _ run: inout IngestRun) async throws {
-    let previous = run.records[document.path]
-    let record = DocumentRecord(
-      collection: collection, path: document.path, version: (previous?.version ?? 0) + 1, contentHash: document.hash,
-      byteCount: document.content.byteCount, mediaType: document.parsed.mediaType, title: document.parsed.title,
-      readers: run.policy.readers(for: document.path), modifiedAt: document.content.modifiedAt,
-      ingestedAt: options.now(), chunkCount: document.chunks.count)
-    let chunks = zip(document.chunks, vectors).enumerated().map { ordinal, pair in
-      ChunkRecord(
-        collection: collection, document: document.path, version: record.version, ordinal: ordinal,
-        range: pair.0.range, text: pair.0.text, headingPath: pair.0.headingPath, page: pair.0.page, embedding: pair.1)
-    }
-    let embedderID = embedder?.id
+  private func save(_ documents: [(SourceItem, PreparedDocument)], _ run: inout IngestRun) async throws {
+    guard !documents.isEmpty else { return }
+    let versions = documents.map { version(of: $0.0.path, $0.1, run) }
     let start = ContinuousClock.now
-    let saved = try await stored(document.path) { store, _ in
-      try await store.save(record, text: document.parsed.canonicalText, chunks: chunks, embedder: embedderID)
+    let saved = try await stored(versions.first?.record.path) { store, _ in
+      try await store.save(versions, embedder: nil)
     }
     run.add("store", .now - start)
     let indexing = ContinuousClock.now
-    try await index?.saved(saved.added, of: record, removed: saved.removed)
+    try await index?.saved(
+      zip(versions, saved).map { (chunks: $1.added, record: $0.record) }, removed: saved.flatMap(\.removed))
     run.add("index", .now - indexing)
-    run.records[document.path] = record
-    if previous == nil { run.report.added.append(document.path) } else { run.report.updated.append(document.path) }
-    run.report.chunks += chunks.count
-    run.report.bytes += document.content.byteCount
+    var waiting = 0
+    for ((item, document), (version, saved)) in zip(documents, zip(versions, saved)) {
+      let isNew = run.records.updateValue(version.record, forKey: item.path) == nil
+      if isNew { run.report.added.append(item.path) } else { run.report.updated.append(item.path) }
+      run.report.chunks += version.chunks.count
+      run.report.bytes += document.content.bytes.count
+      waiting += saved.added.reduce(0) { $0 + ($1.embedding == nil ? 1 : 0) }
+      run.finished(item)
+    }
+    if embedder != nil { run.monitor.update { $0.vectorsTotal += waiting } }
   }
 
-  // MARK: Embedding
-
-  private typealias Vectors = Result<[[Float]?], any Error>
-
-  /// One result per document: a text that the embedder refuses fails its document only.
-  private func embed(_ documents: [PreparedDocument], _ run: inout IngestRun) async throws -> [Vectors] {
-    guard let embedder else {
-      return documents.map { .success([[Float]?](repeating: nil, count: $0.chunks.count)) }
+  private func version(of path: String, _ document: PreparedDocument, _ run: IngestRun) -> NewVersion {
+    let (content, parsed) = (document.content, document.parsed)
+    let record = DocumentRecord(
+      collection: collection, path: path, version: (run.records[path]?.version ?? 0) + 1,
+      contentHash: document.hash, byteCount: content.bytes.count, mediaType: parsed.mediaType, title: parsed.title,
+      readers: run.readers(for: path), modifiedAt: content.modifiedAt, ingestedAt: options.now(),
+      chunkCount: document.chunks.count, metadata: document.metadata,
+      provenance: Provenance(
+        source: run.source?.key, origin: content.origin, sourceVersion: content.sourceVersion, stamp: content.stamp,
+        pipeline: run.pipeline))
+    let chunks = document.chunks.enumerated().map { ordinal, chunk in
+      ChunkRecord(
+        collection: collection, document: path, version: record.version, ordinal: ordinal, range: chunk.range,
+        text: chunk.text, headingPath: chunk.headingPath, page: chunk.page,
+        inputHash: chunk.inputHash(title: parsed.title))
     }
-    let start = ContinuousClock.now
-    defer { run.add("embed", .now - start) }
-    let texts = documents.map { document in
-      document.chunks.map { $0.embeddedText(title: document.parsed.title, embedder: embedder) }
-    }
-    let hashes = texts.map { $0.map { SHA256.hash($0) } }
-    let distinct = Array(Set(hashes.joined()))
-    var known = try await stored(nil) { store, _ in
-      try await store.cachedEmbeddings(distinct, embedder: embedder.id)
-    }
-    var failures: [String: any Error] = [:]
-    var missing: [(hash: String, text: String)] = []
-    var seen = Set(known.keys)
-    for (hash, text) in zip(hashes.joined(), texts.joined()) where seen.insert(hash).inserted {
-      missing.append((hash, text))
-    }
-    // Texts of similar length together: a batch costs as much as its longest.
-    missing.sort { ($0.text.utf8.count, $0.hash) < ($1.text.utf8.count, $1.hash) }
-    for lower in stride(from: 0, to: missing.count, by: max(1, options.batchChunkCount)) {
-      try Task.checkCancellation()
-      let slice = Array(missing[lower..<min(missing.count, lower + max(1, options.batchChunkCount))])
-      let fresh = try await embed(slice, embedder, &failures)
-      try await stored(nil) { store, _ in try await store.cacheEmbeddings(fresh, embedder: embedder.id) }
-      known.merge(fresh) { $1 }
-      run.report.embedded += fresh.count
-      run.announce()
-    }
-    return hashes.map { hashes in
-      if let error = hashes.lazy.compactMap({ failures[$0] }).first { return .failure(error) }
-      return .success(hashes.map { known[$0] })
-    }
+    return NewVersion(record, text: parsed.canonicalText, chunks: chunks)
   }
+}
 
-  private func embed(
-    _ slice: [(hash: String, text: String)], _ embedder: any Embedder, _ failures: inout [String: any Error]
-  ) async throws -> [String: [Float]] {
-    do {
-      let vectors = try await embedder.embed(slice.map(\.text))
-      guard vectors.count == slice.count, vectors.allSatisfy({ $0.count == embedder.dimension }) else {
-        throw RetrievalError.embedderFailed("The embedder \(embedder.id) gave vectors of the wrong shape.", path: nil)
-      }
-      return Dictionary(zip(slice.map(\.hash), vectors)) { $1 }
-    } catch let error as CancellationError {
-      throw error
-    } catch {
-      guard slice.count > 1 else {
-        if let only = slice.first {
-          failures[only.hash] = RetrievalError.embedderFailed(
-            "A part of the document could not be embedded.", path: nil, cause: error)
-        }
-        return [:]
-      }
-      // One bad text must not take its neighbours along.
-      let middle = slice.count / 2
-      let first = try await embed(Array(slice[..<middle]), embedder, &failures)
-      return first.merging(try await embed(Array(slice[middle...]), embedder, &failures)) { $1 }
-    }
+extension DocumentChunk {
+  /// Names what is embedded, whatever embedder does it and however much of the context fits that.
+  func inputHash(title: String) -> String {
+    let context = Self.context(title: title, headingPath: headingPath)
+    return SHA256.hash(context.isEmpty ? text : context + "\n" + text)
   }
 }
 

@@ -13,19 +13,22 @@ extension Ingestor {
   /// - Returns: the current version.
   /// - Throws: ``RetrievalError`` when the file is of no known type, has no text or is too large.
   public func add(_ path: String, in root: String, readers: [Reader]) async throws -> DocumentRecord {
-    guard let format = DocumentFormat(path: path) else { throw RetrievalError.unsupportedType(path) }
-    var run = IngestRun(folder: root, progress: nil)
+    guard path.hasPrefix(Self.uploadPrefix), DocumentFormat(path: path) != nil else {
+      throw RetrievalError.unsupportedType(path)
+    }
+    let known = try await stored(path) { try await $0.document(path, version: nil, in: $1) }
+    let connector = try FolderConnector(root, readers: readers, fileByteLimit: options.fileByteLimit, now: options.now)
+    var run = IngestRun(connector, monitor: IngestMonitor(nil))
     run.policy = AccessPolicy(rules: [AccessPolicy.Rule("**", readers: readers)])
-    if let record = try await stored(path, { try await $0.document(path, version: nil, in: $1) }) {
-      run.records[path] = record
+    run.pipeline = try await pipeline(&run)
+    run.records[path] = known
+    let isMadeAlike = known?.provenance.pipeline == run.pipeline
+    let work = IngestWork(item: SourceItem(path: path, locator: path, stamp: nil), known: isMadeAlike ? known : nil)
+    try await embedding(&run) { wakeUp, run in try await self.process([work], &run, wakeUp) }
+    // A text that the embedder refuses leaves the document searchable by its words.
+    if let failure = run.report.failed.first, run.report.added.isEmpty, run.report.updated.isEmpty {
+      throw failure.error
     }
-    var status = stat()
-    guard stat("\(root)/\(path)", &status) == 0 else {
-      throw RetrievalError.unreadableFile(String(cString: strerror(errno)), path: path)
-    }
-    let file = WalkedFile(path: path, stamp: FileStamp(status))
-    try await process([IngestWork(file: file, format: format, knownHash: run.records[path]?.contentHash)], &run)
-    if let failure = run.report.failed.first { throw failure.error }
     guard let record = try await stored(path, { try await $0.document(path, version: nil, in: $1) }) else {
       throw RetrievalError.unreadableFile("it disappeared", path: path)
     }

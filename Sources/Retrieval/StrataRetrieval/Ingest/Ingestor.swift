@@ -1,12 +1,15 @@
-// Owns bringing a folder's documents into a store and an index, and keeping both as the folder is. Knows nothing about
-// searching.
+// Owns bringing what a source holds into a store and an index, and keeping both as the source is. Knows nothing about
+// searching, nor about any kind of source.
 import Foundation
 import StrataCore
+import StrataIndex
 
-/// Makes a collection equal to a folder: new files are added, changed ones get a new version, deleted ones disappear.
+/// Makes a collection equal to its sources: new documents are added, changed ones get a new version, deleted ones
+/// disappear.
 ///
-/// Each document is one transaction of the store, so an ingest that was killed goes on where it was when it is started
-/// again. An unchanged file costs one look at its size and time. One ingest of a collection runs at a time.
+/// Documents are stored and found by their words at once; their vectors follow from a durable queue while the next
+/// documents are read. An ingest that was killed goes on where it was when it is started again: nothing is embedded
+/// twice, and an unchanged document costs one look at its stamp. One ingest of a collection runs at a time.
 public actor Ingestor {
   public struct Options: Sendable {
     /// Larger files are reported and left out.
@@ -15,7 +18,9 @@ public actor Ingestor {
     public var chunkTokenLimit = 200
     /// Chunks that are embedded with one call.
     public var batchChunkCount = 64
-    /// Files that are read and parsed at the same time.
+    /// Documents that are read, and saved, together.
+    public var batchDocumentCount = 16
+    /// Batches of documents that are read and parsed at the same time.
     public var concurrency = 2
     public var now: @Sendable () -> Date = { Date() }
 
@@ -29,7 +34,10 @@ public actor Ingestor {
   let options: Options
   private var isRunning = false
 
-  /// - Parameter index: that of the retriever in this process, if there is one, so that it learns of changes at once.
+  /// - Parameters:
+  ///   - index: that of the retriever in this process, if there is one, so that it learns of changes at once.
+  ///   - embedder: another one than the collection is searched with embeds everything again, and takes its place when
+  ///     all of it is done.
   public init(
     store: any DocumentStore, index: CollectionIndex? = nil, embedder: (any Embedder)?, collection: String = "default",
     options: Options = Options()
@@ -41,50 +49,74 @@ public actor Ingestor {
     self.options = options
   }
 
-  /// - Parameter progress: called after each document, from any thread.
-  /// - Throws: ``RetrievalError`` when the folder or its access file cannot be read or the store fails;
-  ///   `CancellationError`. What was saved before stays.
+  /// Brings the collection up to date with a folder.
   public func ingest(
     _ folder: String, progress: (@Sendable (IngestProgress) -> Void)? = nil
+  ) async throws -> IngestReport {
+    try await ingest(
+      FolderConnector(folder, fileByteLimit: options.fileByteLimit, now: options.now), progress: progress)
+  }
+
+  /// Brings the collection up to date with a source.
+  ///
+  /// - Parameter progress: called after each document and each batch of vectors, from any thread.
+  /// - Throws: ``RetrievalError`` when the source or its access file cannot be read or the store fails;
+  ///   `CancellationError`. What was saved before stays.
+  public func ingest(
+    _ connector: any Connector, progress: (@Sendable (IngestProgress) -> Void)? = nil
   ) async throws -> IngestReport {
     guard !isRunning else { throw RetrievalError.busy(collection: collection) }
     isRunning = true
     defer { isRunning = false }
-    guard let root = realpath(folder, nil) else {
-      throw RetrievalError.unreadableFolder(folder, reason: String(cString: strerror(errno)))
-    }
-    defer { free(root) }
-    var run = IngestRun(folder: String(cString: root), progress: progress)
-    try await applyAccess(&run)
+    var run = IngestRun(connector, monitor: IngestMonitor(progress))
+    try await open(&run)
     let work = try await plan(&run)
-    try await process(work, &run)
+    try await embedding(&run) { wakeUp, run in try await self.process(work, &run, wakeUp) }
+    try await close(run)
     run.report.duration = .now - run.start
     return run.report
   }
 
-  // MARK: Access
+  /// Makes the vectors that are missing, without looking at any source.
+  /// - Returns: a report that counts them.
+  public func embed(progress: (@Sendable (IngestProgress) -> Void)? = nil) async throws -> IngestReport {
+    guard !isRunning else { throw RetrievalError.busy(collection: collection) }
+    isRunning = true
+    defer { isRunning = false }
+    var run = IngestRun(nil, monitor: IngestMonitor(progress))
+    try await embedding(&run) { _, _ in }
+    run.report.duration = .now - run.start
+    return run.report
+  }
+
+  // MARK: Opening
 
   /// Who may read is settled before anything else: what somebody lost they must not find while the rest goes on.
-  private func applyAccess(_ run: inout IngestRun) async throws {
-    if let policy = try AccessPolicy.load(folder: run.folder) {
+  private func open(_ run: inout IngestRun) async throws {
+    guard let connector = run.connector else { return }
+    if let policy = try await connector.accessPolicy() {
       run.policy = policy
       run.report.warnings += policy.warnings
+      let groups = policy.groups
+      if connector.key.isEmpty || !groups.isEmpty { try await stored(nil) { try await $0.setGroups(groups, in: $1) } }
     } else {
       run.report.warnings.append(
-        "There is no \(AccessPolicy.fileName) in the folder: everyone may read every document.")
+        "There is no \(AccessPolicy.fileName) in the \(connector.kind): everyone may read every document.")
+      if connector.key.isEmpty { try await stored(nil) { try await $0.setGroups([:], in: $1) } }
     }
-    let groups = run.policy.groups
-    let folder = run.folder
+    if let folder = connector as? FolderConnector, folder.key.isEmpty {
+      try await stored(nil) { try await $0.setSetting("folder", to: folder.folder, in: $1) }
+    }
+    run.source = try await source(of: connector)
+    run.pipeline = try await pipeline(&run)
     run.records = try await stored(nil) {
-      try await $0.setGroups(groups, in: $1)
-      try await $0.setSetting("folder", to: folder, in: $1)
-      return Dictionary(try await $0.documents(in: $1).map { ($0.path, $0) }) { $1 }
+      Dictionary(try await $0.documents(in: $1).map { ($0.path, $0) }) { $1 }
     }
     let changed = run.records.values.filter {
-      !$0.path.hasPrefix(Self.uploadPrefix) && Set($0.readers) != Set(run.policy.readers(for: $0.path))
+      run.owns($0) && Set($0.readers) != Set(run.readers(for: $0.path))
     }
     for record in changed.sorted(by: { $0.path < $1.path }) {
-      let readers = run.policy.readers(for: record.path)
+      let readers = run.readers(for: record.path)
       await index?.setReaders(readers, of: record.path)
       try await stored(record.path) { try await $0.setReaders(readers, of: record.path, in: $1) }
       run.records[record.path]?.readers = readers
@@ -92,69 +124,126 @@ public actor Ingestor {
     }
   }
 
+  /// The source's record. Another source with the same key takes the place of the one before, documents included.
+  private func source(of connector: any Connector) async throws -> SourceRecord {
+    let known = try await stored(nil) { store, collection in
+      try await store.sources(in: collection).first { $0.key == connector.key }
+    }
+    if let known, known.uri == connector.uri, known.connector == connector.kind { return known }
+    let source = SourceRecord(key: connector.key, connector: connector.kind, uri: connector.uri)
+    try await stored(nil) { try await $0.setSource(source, in: $1) }
+    return source
+  }
+
+  /// How documents are made now; those that were made otherwise are made again.
+  func pipeline(_ run: inout IngestRun) async throws -> String {
+    var parts = [
+      "loaders \(DocumentFormat.revision)", "chunker \(Chunker.revision), \(options.chunkTokenLimit) tokens",
+    ]
+    if let text = try await stored(nil, { try await $0.setting(MetadataSchema.setting, in: $1) }) {
+      let schema = try MetadataSchema(JSON(parsing: text))
+      run.schema = schema
+      parts.append("schema \(schema.fingerprint)")
+    }
+    return parts.joined(separator: "; ")
+  }
+
   // MARK: Planning
 
   private func plan(_ run: inout IngestRun) async throws -> [IngestWork] {
+    guard let connector = run.connector else { return [] }
     let start = ContinuousClock.now
-    let walk = try FolderWalk(folder: run.folder)
-    run.add("walk", .now - start)
-    run.report.skipped = walk.skipped.map { IngestReport.Skipped(path: $0.path, reason: $0.reason) }
-    run.report.skipped += walk.unreadable.map {
-      IngestReport.Skipped(path: $0.path, reason: "the folder cannot be listed: \($0.reason)")
+    let owned = run.records.values.filter(run.owns)
+    let isCurrent = owned.allSatisfy { $0.provenance.pipeline == run.pipeline }
+    let cursor = isCurrent ? run.source?.cursor : nil
+    guard let listing = try await connector.list(since: cursor) else {
+      run.add("list", .now - start)
+      run.report.unchanged = owned.count
+      run.cursor = cursor
+      return []
     }
-    let pipeline = try await pipelineStart(run)
+    run.add("list", .now - start)
+    run.report.skipped = listing.skipped
+    run.report.warnings += listing.warnings
+    run.cursor = listing.cursor
     var work: [IngestWork] = []
     var present: Set<String> = []
-    for file in walk.files where !run.policy.ignores(file.path) {
-      guard let format = DocumentFormat(path: file.path) else {
-        run.report.skipped.append(IngestReport.Skipped(path: file.path, reason: "files of this type are not ingested"))
+    for item in listing.items where !run.policy.ignores(String(item.path.dropFirst(connector.key.count))) {
+      guard present.insert(item.path).inserted else { continue }
+      let record = run.records[item.path]
+      if let record, !run.owns(record) {
+        run.report.failed.append(
+          IngestReport.Failure(
+            document: item.path, error: RetrievalError.pathTaken(item.path), keepsPreviousVersion: true))
         continue
       }
-      present.insert(file.path)
-      let record = run.records[file.path]
-      let isCurrent = record.map { $0.ingestedAt >= pipeline } ?? false
-      if let record, isCurrent, isUnchanged(file.stamp, record) {
+      let isMadeAlike = record?.provenance.pipeline == run.pipeline
+      if let stamp = item.stamp, isMadeAlike, record?.provenance.stamp == stamp {
         run.report.unchanged += 1
-      } else {
-        work.append(IngestWork(file: file, format: format, knownHash: isCurrent ? record?.contentHash : nil))
+        continue
       }
+      var item = item
+      item.knownStamp = isMadeAlike ? record?.provenance.stamp : nil
+      work.append(IngestWork(item: item, known: isMadeAlike ? record : nil))
     }
-    let gone = run.records.keys.filter { path in
-      !path.hasPrefix(Self.uploadPrefix) && !present.contains(path)
-        && !walk.unreadable.contains { path.hasPrefix($0.path + "/") }
+    let gone = owned.map(\.path).filter { path in
+      !present.contains(path) && !listing.unlisted.contains { path.hasPrefix($0 + "/") }
     }
-    for path in gone.sorted() {
-      try await delete(path)
-      run.records[path] = nil
-      run.report.deleted.append(path)
-    }
-    if present.isEmpty { run.report.warnings.append("There are no documents in the folder.") }
+    for path in gone.sorted() { try await remove(path, &run) }
+    if present.isEmpty { run.report.warnings.append("There are no documents in the \(connector.kind).") }
     return work
   }
 
-  /// Size and time say enough, unless the file was written so shortly before it was ingested that it may have been
-  /// written again within the same tick of the clock.
-  private func isUnchanged(_ stamp: FileStamp, _ record: DocumentRecord) -> Bool {
-    stamp.byteCount == record.byteCount
-      && abs(stamp.modifiedAt.timeIntervalSince(record.modifiedAt)) < 0.002
-      && record.ingestedAt.timeIntervalSince(record.modifiedAt) > 2
+  // MARK: Embedding beside everything else
+
+  /// Runs `body` while a worker makes the vectors of what it stores, then waits until all are made, and lets a new
+  /// embedder take over.
+  func embedding(
+    _ run: inout IngestRun, _ body: (AsyncStream<Void>.Continuation, inout IngestRun) async throws -> Void
+  ) async throws {
+    let (wakeUps, wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    guard let embedder else { return try await body(wakeUp, &run) }
+    let collection = self.collection
+    try await stored(nil) { try await $0.retryEmbeddings(in: $1) }
+    try await stored(nil) { try await $0.prepare(embedder: embedder.id, in: $1) }
+    let waiting = try await stored(nil) { try await $0.pendingEmbeddingCount(for: embedder.id, in: $1) }
+    run.monitor.update { $0.vectorsTotal = waiting }
+    let worker = EmbeddingWorker(
+      store: store, index: index, embedder: embedder, collection: collection,
+      batchChunkCount: options.batchChunkCount)
+    let monitor = run.monitor
+    async let embedded = worker.run(wakeUps, monitor)
+    do {
+      try await body(wakeUp, &run)
+    } catch {
+      wakeUp.finish()
+      throw error
+    }
+    wakeUp.finish()
+    let result: EmbeddingWorker.Result
+    do {
+      result = try await embedded
+    } catch let error as RetrievalError {
+      throw error
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      throw RetrievalError.storeFailed(error, path: nil)
+    }
+    run.report.embedded += result.embedded
+    run.add("embed", result.duration)
+    run.add("index", result.indexing)
+    for (document, error) in result.failures where !run.report.failed.contains(where: { $0.document == document }) {
+      run.report.failed.append(IngestReport.Failure(document: document, error: error, keepsPreviousVersion: false))
+    }
+    if try await stored(nil, { try await $0.switchEmbedder(in: $1) }) { try await index?.refresh() }
   }
 
-  /// Since when documents are cut and embedded as they would be now; older ones have to be done again.
-  private func pipelineStart(_ run: IngestRun) async throws -> Date {
-    let fingerprint = "chunker \(Chunker.revision), \(options.chunkTokenLimit) tokens, \(embedder?.id ?? "no embedder")"
-    if let text = try await stored(nil, { try await $0.setting("pipeline", in: $1) }),
-      let value = try? JSON(parsing: text), value["fingerprint"]?.stringValue == fingerprint,
-      let since = value["since"]?.doubleValue
-    {
-      return Date(timeIntervalSince1970: since)
-    }
-    // A store keeps milliseconds; the start must not come after what is saved right now.
-    let since = options.now().timeIntervalSince1970.rounded(.down)
-    let isNew = run.records.isEmpty
-    let value: JSON = ["fingerprint": .string(fingerprint), "since": .double(isNew ? 0 : since)]
-    try await stored(nil) { try await $0.setSetting("pipeline", to: value.text(), in: $1) }
-    return Date(timeIntervalSince1970: isNew ? 0 : since)
+  private func close(_ run: IngestRun) async throws {
+    guard var source = run.source else { return }
+    source.cursor = run.report.failed.isEmpty ? run.cursor : nil
+    source.completedAt = options.now()
+    try await stored(nil) { [source] in try await $0.setSource(source, in: $1) }
   }
 
   // MARK: Changing store and index
@@ -162,6 +251,12 @@ public actor Ingestor {
   func delete(_ path: String) async throws {
     let removed = try await stored(path) { try await $0.delete(path, in: $1) }
     try await index?.deleted(removed)
+  }
+
+  func remove(_ path: String, _ run: inout IngestRun) async throws {
+    try await delete(path)
+    run.records[path] = nil
+    run.report.deleted.append(path)
   }
 
   /// Calls the store, and says of its errors where they happened.
@@ -175,52 +270,5 @@ public actor Ingestor {
     } catch {
       throw RetrievalError.storeFailed(error, path: path)
     }
-  }
-
-  func remove(emptied path: String, _ run: inout IngestRun) async throws {
-    try await delete(path)
-    run.records[path] = nil
-    run.report.deleted.append(path)
-  }
-}
-
-/// One file that has to be read.
-struct IngestWork: Sendable {
-  var file: WalkedFile
-  var format: DocumentFormat
-  /// Hash of the version that the store has, when equal bytes mean that nothing is to do.
-  var knownHash: String?
-}
-
-/// What an ingest knows while it runs.
-struct IngestRun {
-  let folder: String
-  let start = ContinuousClock.now
-  let progress: (@Sendable (IngestProgress) -> Void)?
-  var policy = AccessPolicy.open
-  /// Current versions by path, as the store had them.
-  var records: [String: DocumentRecord] = [:]
-  var report: IngestReport
-  var state = IngestProgress()
-
-  init(folder: String, progress: (@Sendable (IngestProgress) -> Void)?) {
-    self.folder = folder
-    self.progress = progress
-    report = IngestReport(folder: folder)
-  }
-
-  mutating func add(_ stage: String, _ duration: Duration) { report.stages[stage, default: .zero] += duration }
-
-  mutating func finished(_ file: WalkedFile) {
-    state.documentsDone += 1
-    state.bytesDone += file.stamp.byteCount
-    state.document = file.path
-    announce()
-  }
-
-  mutating func announce() {
-    state.elapsed = .now - start
-    state.chunks = report.chunks
-    progress?(state)
   }
 }

@@ -4,6 +4,9 @@
 public enum DocumentFormat: String, Sendable, Hashable, CaseIterable {
   case markdown, html, text, csv, pdf
 
+  /// Part of how documents are made: another value means that all have to be read again.
+  static let revision = 1
+
   private static let extensions: [String: DocumentFormat] = [
     "md": .markdown, "markdown": .markdown, "mdown": .markdown, "html": .html, "htm": .html, "xhtml": .html,
     "txt": .text, "text": .text, "csv": .csv, "tsv": .csv, "pdf": .pdf,

@@ -1,4 +1,5 @@
 // Owns what every loader produces: text and where its blocks lie in it. Knows nothing about any format.
+import StrataCore
 
 /// A document's text and its structure.
 public struct ParsedDocument: Sendable, Hashable {
@@ -8,12 +9,17 @@ public struct ParsedDocument: Sendable, Hashable {
   /// In order, without overlaps.
   public var blocks: [DocumentBlock]
   public var mediaType: String
+  /// What the document says about itself: front matter, `<meta>`, properties; names in lower case.
+  public var metadata: JSONObject
 
-  public init(canonicalText: String, title: String, blocks: [DocumentBlock], mediaType: String) {
+  public init(
+    canonicalText: String, title: String, blocks: [DocumentBlock], mediaType: String, metadata: JSONObject = [:]
+  ) {
     self.canonicalText = canonicalText
     self.title = title
     self.blocks = blocks
     self.mediaType = mediaType
+    self.metadata = metadata
   }
 }
 

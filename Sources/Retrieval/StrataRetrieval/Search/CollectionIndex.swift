@@ -47,13 +47,25 @@ public actor CollectionIndex {
     guard let changes = try await feed.changes(since: token, in: collection) else { return try await load() }
     let fresh = changes.added.filter { documentsByChunk[$0.id] == nil }
     try add(fresh, of: fresh.isEmpty ? [:] : try await recordsByPath(), removing: changes.removed)
+    try await embedded(changes.embedded)
     for (document, readers) in changes.readers { setReaders(readers, of: document) }
     token = max(token, changes.token)
   }
 
-  /// After the store has saved a version.
-  func saved(_ chunks: [ChunkRecord], of record: DocumentRecord, removed: [Int64]) throws {
-    try add(chunks, of: [record.path: record], removing: removed)
+  /// After the store has saved versions.
+  func saved(_ versions: [(chunks: [ChunkRecord], record: DocumentRecord)], removed: [Int64]) throws {
+    let records = Dictionary(versions.map { ($0.record.path, $0.record) }) { $1 }
+    try add(versions.flatMap(\.chunks), of: records, removing: removed)
+  }
+
+  /// After chunks that are here already have got their vectors.
+  func embedded(_ chunks: [ChunkRecord]) async throws {
+    guard !chunks.isEmpty, index.dimension != nil else { return }
+    var records: [String: DocumentRecord] = [:]
+    for document in Set(chunks.map(\.document)) {
+      records[document] = try await store.document(document, version: nil, in: collection)
+    }
+    try add(chunks.filter { documentsByChunk[$0.id] != nil }, of: records, removing: [])
   }
 
   /// After the store has deleted a document.
