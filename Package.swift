@@ -71,7 +71,10 @@ let package = Package(
     .layer("Model", "StrataProviders", ["StrataCore", asyncHTTPClient]),
 
     // Layer 3
-    .layer("Retrieval", "StrataIndex", ["StrataCore", "CStrataKernels"]),
+    .target(name: "CICU", path: "Sources/System/CICU", linkerSettings: [.linkedLibrary("icuuc")]),
+    .systemLibrary(
+      name: "CLibStemmer", path: "Sources/System/CLibStemmer", providers: [.apt(["libstemmer-dev"])]),
+    .layer("Retrieval", "StrataIndex", ["StrataCore", "CStrataKernels", "CICU", "CLibStemmer"]),
     .systemLibrary(
       name: "CLibXML2", path: "Sources/System/CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .systemLibrary(
