@@ -120,7 +120,7 @@ let package = Package(
     .tests("StrataTraining", ["StrataTraining", "StrataModel", "CStrataKernels"], exclude: ["Golden"]),
     .tests("StrataProviders", ["StrataProviders", "StrataTesting"]),
     .tests("StrataIndex", ["StrataIndex", "CStrataKernels"]),
-    .tests("StrataRetrieval", ["StrataRetrieval", "StrataTesting"]),
+    .tests("StrataRetrieval", ["StrataRetrieval", "StrataStore", "StrataTesting", yams]),
     .tests("StrataAgents", ["StrataAgents", "StrataTesting"]),
     .tests("StrataContracts", ["StrataContracts", "StrataTesting"]),
     .tests("StrataEvaluation", ["StrataEvaluation"]),
