@@ -5,7 +5,7 @@ import Testing
 @Suite("Chunker")
 struct ChunkerTests {
   private func check(_ document: ParsedDocument, limit: Int) -> [DocumentChunk] {
-    let chunks = Chunker(tokenLimit: limit, countTokens: Fixtures.words).chunks(of: document)
+    let chunks = StructuralChunker(tokenLimit: limit, countTokens: Fixtures.words).chunks(of: document)
     let bytes = Array(document.canonicalText.utf8)
     var end = 0
     for chunk in chunks {

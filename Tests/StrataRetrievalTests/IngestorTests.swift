@@ -173,15 +173,30 @@ struct IngestorTests {
     #expect(progress.chunks == 5)
     let later = Date(timeIntervalSinceNow: 100)
     let report = try await ingestor(nil) {
-      $0.chunkTokenLimit = 50
+      $0.chunking = ChunkingStrategy(tokenLimit: 50)
       $0.now = { later }
     }.ingest(folder.path)
     #expect(report.updated.count == 5)
     let again = try await ingestor(nil) {
-      $0.chunkTokenLimit = 50
+      $0.chunking = ChunkingStrategy(tokenLimit: 50)
       $0.now = { later }
     }.ingest(folder.path)
     #expect(again.unchanged == 5)
+  }
+
+  @Test("a collection is cut as it was told, until it is told otherwise")
+  func chunking() async throws {
+    let folder = try TemporaryFolder()
+    try folder.write("a.txt", (0..<90).map { "word\($0)" }.joined(separator: " "))
+    let later = Date(timeIntervalSinceNow: 100)
+    let first = try await ingestor { $0.chunking = ChunkingStrategy(.fixed, tokenLimit: 30) }.ingest(folder.path)
+    #expect(first.chunks == 3)
+    #expect(try await ingestor { $0.now = { later } }.ingest(folder.path).unchanged == 1)
+    let other = try await ingestor {
+      $0.chunking = ChunkingStrategy(.fixed, tokenLimit: 45)
+      $0.now = { later }
+    }.ingest(folder.path)
+    #expect(other.updated == ["a.txt"] && other.chunks == 2)
   }
 
   @Test("a file that changes whenever it is read is reported")

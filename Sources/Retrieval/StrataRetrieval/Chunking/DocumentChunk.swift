@@ -10,6 +10,8 @@ public struct DocumentChunk: Sendable, Hashable {
   /// Headings from the outermost inwards. Of table rows the last is the list of column names, unless `text` has them.
   public var headingPath: [String]
   public var page: Int?
+  /// Normalized, from a chunker that embeds in context; nil when ``embeddedText(title:embedder:)`` is to be embedded.
+  public var vector: [Float]?
 
   public init(range: Range<Int>, text: String, headingPath: [String] = [], page: Int? = nil) {
     self.range = range
@@ -26,7 +28,7 @@ public struct DocumentChunk: Sendable, Hashable {
   }
 
   /// Context and text, the context cut so that the text fits the embedder.
-  func embeddedText(title: String, embedder: any Embedder) -> String {
+  package func embeddedText(title: String, embedder: any Embedder) -> String {
     // Two for the special tokens around the text, two for the line break and rounding between the parts.
     let room = embedder.maxTokens - 4 - embedder.countTokens(text)
     var path = headingPath

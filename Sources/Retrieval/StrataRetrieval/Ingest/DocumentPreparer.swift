@@ -34,7 +34,7 @@ struct DocumentPreparer: Sendable {
   }
 
   var connector: any Connector
-  var chunker: Chunker
+  var chunker: any DocumentChunker
   var schema: MetadataSchema?
 
   func prepare(_ work: ArraySlice<IngestWork>) async -> Batch {
@@ -68,7 +68,7 @@ struct DocumentPreparer: Sendable {
     // What a source says of a document counts more than what the document says of itself.
     var metadata = JSONObject(parsed.metadata.map { ($0.key, $0.value) } + content.metadata.map { ($0.key, $0.value) })
     if let schema { metadata = try schema.check(metadata, path: path) }
-    let chunks = await batch.measure("chunk") { chunker.chunks(of: parsed) }
+    let chunks = try await batch.measure("chunk") { try await chunker.chunks(of: parsed) }
     guard !chunks.isEmpty else {
       throw RetrievalError.noText("The document has no text.", remedy: "Fill it, or ignore it.", path: path)
     }

@@ -16,6 +16,7 @@ struct IngestRun {
   var source: SourceRecord?
   var policy = AccessPolicy.open
   var schema: MetadataSchema?
+  var chunking = ChunkingStrategy()
   var pipeline = ""
   /// What the source will be known to hold when everything went well.
   var cursor: String?

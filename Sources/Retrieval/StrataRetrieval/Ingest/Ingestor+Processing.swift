@@ -13,10 +13,7 @@ extension Ingestor {
       progress.documentsTotal = work.count
       progress.bytesTotal = bytes
     }
-    let embedder = self.embedder
-    let chunker = Chunker(tokenLimit: options.chunkTokenLimit) { text in
-      embedder?.countTokens(text) ?? text.utf8.count / 4
-    }
+    let chunker = try run.chunking.chunker(embedder: embedder)
     let preparer = DocumentPreparer(connector: connector, chunker: chunker, schema: run.schema)
     let batches = self.batches(of: work)
     // What is being prepared, or is prepared but waits for an earlier batch, is never more than this.
@@ -109,8 +106,10 @@ extension Ingestor {
     guard !documents.isEmpty else { return }
     let versions = documents.map { version(of: $0.0.path, $0.1, run) }
     let start = ContinuousClock.now
+    let bringsVectors = versions.contains { $0.chunks.contains { $0.embedding != nil } }
+    let embedderID = bringsVectors ? embedder?.id : nil
     let saved = try await stored(versions.first?.record.path) { store, _ in
-      try await store.save(versions, embedder: nil)
+      try await store.save(versions, embedder: embedderID)
     }
     run.add("store", .now - start)
     let indexing = ContinuousClock.now
@@ -142,7 +141,7 @@ extension Ingestor {
     let chunks = document.chunks.enumerated().map { ordinal, chunk in
       ChunkRecord(
         collection: collection, document: path, version: record.version, ordinal: ordinal, range: chunk.range,
-        text: chunk.text, headingPath: chunk.headingPath, page: chunk.page,
+        text: chunk.text, headingPath: chunk.headingPath, page: chunk.page, embedding: chunk.vector,
         inputHash: chunk.inputHash(title: parsed.title))
     }
     return NewVersion(record, text: parsed.canonicalText, chunks: chunks)
@@ -152,6 +151,8 @@ extension Ingestor {
 extension DocumentChunk {
   /// Names what is embedded, whatever embedder does it and however much of the context fits that.
   func inputHash(title: String) -> String {
+    // A vector that was made in context is no function of the text.
+    if let vector { return vector.withUnsafeBytes { SHA256.hash($0) } }
     let context = Self.context(title: title, headingPath: headingPath)
     return SHA256.hash(context.isEmpty ? text : context + "\n" + text)
   }

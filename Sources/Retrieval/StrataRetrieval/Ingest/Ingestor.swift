@@ -14,8 +14,8 @@ public actor Ingestor {
   public struct Options: Sendable {
     /// Larger files are reported and left out.
     public var fileByteLimit = 64 << 20
-    /// Most tokens of a chunk's text.
-    public var chunkTokenLimit = 200
+    /// How to cut from now on, which the collection remembers; nil cuts as it did before.
+    public var chunking: ChunkingStrategy?
     /// Chunks that are embedded with one call.
     public var batchChunkCount = 64
     /// Documents that are read, and saved, together.
@@ -137,15 +137,26 @@ public actor Ingestor {
 
   /// How documents are made now; those that were made otherwise are made again.
   func pipeline(_ run: inout IngestRun) async throws -> String {
-    var parts = [
-      "loaders \(DocumentFormat.revision)", "chunker \(Chunker.revision), \(options.chunkTokenLimit) tokens",
-    ]
+    run.chunking = try await chunking()
+    var parts = ["loaders \(DocumentFormat.revision)", run.chunking.fingerprint(embedder: embedder)]
     if let text = try await stored(nil, { try await $0.setting(MetadataSchema.setting, in: $1) }) {
       let schema = try MetadataSchema(JSON(parsing: text))
       run.schema = schema
       parts.append("schema \(schema.fingerprint)")
     }
     return parts.joined(separator: "; ")
+  }
+
+  /// As the options say, or as the collection was cut before.
+  private func chunking() async throws -> ChunkingStrategy {
+    if let chosen = options.chunking {
+      try await stored(nil) { try await $0.setSetting(ChunkingStrategy.setting, to: chosen.name, in: $1) }
+      return chosen
+    }
+    guard let name = try await stored(nil, { try await $0.setting(ChunkingStrategy.setting, in: $1) }) else {
+      return ChunkingStrategy()
+    }
+    return try ChunkingStrategy(name)
   }
 
   // MARK: Planning
