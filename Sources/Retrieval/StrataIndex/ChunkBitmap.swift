@@ -19,6 +19,19 @@ enum PositionSet: Sendable {
   case sparse([UInt32])
   case dense([UInt64])
 
+  /// - Parameters:
+  ///   - positions: rising.
+  ///   - capacity: how many positions the segment has.
+  init(_ positions: [UInt32], capacity: Int) {
+    if positions.count > 32 + capacity / 32 {
+      var words = [UInt64](repeating: 0, count: (capacity + 63) / 64)
+      for position in positions { words.setBit(Int(position)) }
+      self = .dense(words)
+    } else {
+      self = .sparse(positions)
+    }
+  }
+
   /// - Parameter capacity: how many positions the segment has.
   mutating func insert(_ position: Int, capacity: Int) {
     switch self {

@@ -1,4 +1,5 @@
 // Owns what goes into the index and what comes out of a search. Knows nothing about how either is stored.
+import Foundation
 import StrataCore
 
 /// One chunk as the index takes it.
@@ -14,9 +15,14 @@ public struct IndexEntry: Sendable, Hashable {
   public var vector: [Float]?
   /// No readers means nobody.
   public var readers: [Reader]
+  /// Typed metadata that searches can filter by.
+  public var fields: [String: FieldValue]
+  /// From when on searches as of a time find the chunk; nil means from now on.
+  public var since: Date?
 
   public init(
-    id: Int64, document: String, title: String = "", body: String, vector: [Float]? = nil, readers: [Reader]
+    id: Int64, document: String, title: String = "", body: String, vector: [Float]? = nil, readers: [Reader],
+    fields: [String: FieldValue] = [:], since: Date? = nil
   ) {
     self.id = id
     self.document = document
@@ -24,6 +30,8 @@ public struct IndexEntry: Sendable, Hashable {
     self.body = body
     self.vector = vector
     self.readers = readers
+    self.fields = fields
+    self.since = since
   }
 }
 

@@ -1,4 +1,5 @@
 // Owns every failure of the index, worded for the person who has to act on it.
+import Foundation
 import StrataCore
 
 /// What the index refuses, and what goes wrong with its files.
@@ -51,6 +52,20 @@ extension IndexError {
     IndexError(
       ErrorCode("index_version_unknown", .conflict), "The index file has format \(version), which is not known here.",
       remedy: "Update Strata, or rebuild the index: strata index compact --rebuild", location: path)
+  }
+
+  static func busy(_ path: String) -> IndexError {
+    IndexError(
+      ErrorCode("index_busy", .conflict), "Another process writes to the index.",
+      remedy: "Stop it (strata serve, strata ingest), then try again.", location: path)
+  }
+
+  static func historyUnavailable(_ date: Date, since: Date) -> IndexError {
+    IndexError(
+      ErrorCode("index_history_unavailable", .notFound),
+      "The index cannot be searched as of \(date.formatted(.iso8601)): it has every state since "
+        + "\(since.formatted(.iso8601)).",
+      remedy: "Ask for a later time. To keep more from now on: strata index history --days 7")
   }
 
   static func missingSection(_ name: String, path: String) -> IndexError {

@@ -19,16 +19,24 @@ public struct IndexSnapshot: Sendable {
 
   /// What `principal` may read.
   ///
-  /// - Parameter documents: when given, only chunks of these documents.
-  public func readable(by principal: Principal, inDocuments documents: Set<String>? = nil) -> ChunkBitmap {
+  /// - Parameters:
+  ///   - filter: when given, only chunks whose fields satisfy it.
+  ///   - documents: when given, only chunks of these documents.
+  public func readable(
+    by principal: Principal, matching filter: Filter? = nil, inDocuments documents: Set<String>? = nil
+  ) -> ChunkBitmap {
     let keys = [.everyone, .user(principal.user)] + principal.groups.map(Reader.group)
     let segments = views.map { view in
       var words = [UInt64](repeating: 0, count: view.live.count)
       for key in keys { view.readers[key]?.formUnion(into: &words) }
       for index in words.indices { words[index] &= view.live[index] }
+      if let filter { words.formIntersection(view.segment.fields.matches(filter)) }
       if let documents {
-        let candidates = words
-        candidates.forEachBit { if !documents.contains(view.segment.documents[$0]) { words.clearBit($0) } }
+        var chosen = [UInt64](repeating: 0, count: words.count)
+        for path in documents {
+          for position in view.segment.chunks.positions(ofDocument: path) { chosen.setBit(Int(position)) }
+        }
+        words.formIntersection(chosen)
       }
       return words
     }

@@ -40,7 +40,7 @@ struct LexicalScorer {
   }
 
   mutating func run(
-    _ segment: LexicalSegment, ids: [Int64], _ allowed: [UInt64], _ top: inout TopChunks<Int32>
+    _ segment: LexicalSegment, ids: Column<Int64>, _ allowed: [UInt64], _ top: inout TopChunks<Int32>
   ) {
     guard !cursors.isEmpty else { return }
     cursors.sort { $0.bound < $1.bound }
@@ -69,7 +69,7 @@ struct LexicalScorer {
   }
 
   private func walk(
-    _ ids: [Int64], _ positions: UnsafeBufferPointer<UInt32>, _ counts: UnsafeBufferPointer<UInt16>,
+    _ ids: Column<Int64>, _ positions: UnsafeBufferPointer<UInt32>, _ counts: UnsafeBufferPointer<UInt16>,
     _ lengths: UnsafeBufferPointer<UInt32>, _ allowed: UnsafeBufferPointer<UInt64>,
     _ cursors: UnsafeMutableBufferPointer<Cursor>, _ boundsUpTo: [Int32], _ scores: UnsafeMutableBufferPointer<Int32>,
     _ touched: UnsafeMutableBufferPointer<UInt64>, _ top: inout TopChunks<Int32>

@@ -1,0 +1,61 @@
+// Owns one immutable batch of indexed chunks as the sum of its parts. Knows nothing about deletes.
+import StrataCore
+
+/// Chunks indexed together and never changed. Positions count from 0 in the order they were added.
+final class Segment: Sendable {
+  let chunks: ChunkTable
+  /// Who may read each chunk, as it was when the segment was made.
+  let readers: ReaderTable
+  let fields: FieldTable
+  let lexical: LexicalSegment
+  /// Row-major [chunks, dimension]; empty when no chunk has a vector. A chunk without one has a row of zeros.
+  let vectors: Column<Float>
+  /// One bit per chunk.
+  let hasVector: Column<UInt64>
+  /// The file that the columns lie in; nil for a segment in memory.
+  let file: SegmentFile?
+
+  var ids: Column<Int64> { chunks.ids }
+  var count: Int { chunks.count }
+
+  init(
+    chunks: ChunkTable, readers: ReaderTable, fields: FieldTable, lexical: LexicalSegment, vectors: Column<Float>,
+    hasVector: Column<UInt64>
+  ) {
+    self.chunks = chunks
+    self.readers = readers
+    self.fields = fields
+    self.lexical = lexical
+    self.vectors = vectors
+    self.hasVector = hasVector
+    file = nil
+  }
+
+  // MARK: Files
+
+  func encode(into writer: inout SegmentWriter) {
+    chunks.encode(into: &writer, prefix: "chunks")
+    readers.encode(into: &writer, prefix: "readers")
+    fields.encode(into: &writer, prefix: "fields")
+    lexical.encode(into: &writer, prefix: "lexical")
+    writer.add("dense.vectors", vectors)
+    writer.add("dense.hasVector", hasVector)
+  }
+
+  /// - Throws: when the parts do not fit together.
+  init(_ file: SegmentFile, dimension: Int?) throws(IndexError) {
+    chunks = try ChunkTable(file, prefix: "chunks")
+    readers = try ReaderTable(file, prefix: "readers")
+    fields = try FieldTable(file, prefix: "fields")
+    lexical = try LexicalSegment(file, prefix: "lexical")
+    vectors = try file.column("dense.vectors", of: Float.self)
+    hasVector = try file.column("dense.hasVector", of: UInt64.self)
+    let count = chunks.count
+    try file.check(
+      "chunks.ids",
+      count > 0 && readers.count == count && fields.count == count && lexical.count == count
+        && hasVector.count == (count + 63) / 64
+        && (vectors.isEmpty || vectors.count.isMultiple(of: count) && vectors.count / count == dimension))
+    self.file = file
+  }
+}
