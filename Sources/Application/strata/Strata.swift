@@ -17,7 +17,8 @@ struct Strata: AsyncParsableCommand {
     version: version,
     subcommands: [
       Up.self, Serve.self, Ask.self, Chat.self, Ingest.self, Search.self, Generate.self, Embed.self, ModelCommand.self,
-      AdapterCommand.self, TokenizerCommand.self, Eval.self, AgentCommand.self, KeyCommand.self, Doctor.self,
+      AdapterCommand.self, TokenizerCommand.self, Eval.self, AgentCommand.self, MemoryCommand.self, KeyCommand.self,
+      Doctor.self,
     ])
 }
 

@@ -21,6 +21,7 @@ enum Schema {
       try db.execute(sql: lineage)
       try db.execute(sql: vectorsByText)
     }
+    migrator.registerMigration("4 memory") { db in try db.execute(sql: memory) }
     return migrator
   }
 
@@ -202,5 +203,47 @@ enum Schema {
       UNIQUE (chunk, embedder)
     );
     CREATE INDEX embedding_queue_by_turn ON embedding_queue (collection, embedder, id);
+    """
+
+  private static let memory = """
+    CREATE TABLE memory_episodes (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      tenant TEXT NOT NULL,
+      user TEXT NOT NULL,
+      agent TEXT NOT NULL,
+      text BLOB NOT NULL,
+      occurred_at REAL NOT NULL,
+      recorded_at REAL NOT NULL,
+      run TEXT,
+      readers TEXT NOT NULL,
+      is_extracted INTEGER NOT NULL
+    );
+    CREATE INDEX memory_episodes_by_scope ON memory_episodes (tenant, user, agent, id);
+    CREATE TABLE memory_facts (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      tenant TEXT NOT NULL,
+      user TEXT NOT NULL,
+      agent TEXT NOT NULL,
+      subject BLOB NOT NULL,
+      predicate BLOB NOT NULL,
+      object BLOB NOT NULL,
+      text BLOB NOT NULL,
+      is_single INTEGER NOT NULL,
+      valid_from REAL NOT NULL,
+      valid_to REAL,
+      recorded_at REAL NOT NULL,
+      retracted_at REAL,
+      confirmations INTEGER NOT NULL,
+      importance REAL NOT NULL,
+      readers TEXT NOT NULL,
+      episode INTEGER REFERENCES memory_episodes ON DELETE SET NULL,
+      embedding BLOB
+    );
+    CREATE INDEX memory_facts_by_scope ON memory_facts (tenant, user, agent, retracted_at);
+    CREATE INDEX memory_facts_by_episode ON memory_facts (episode);
+    CREATE TABLE memory_revisions (
+      tenant TEXT PRIMARY KEY,
+      revision INTEGER NOT NULL
+    ) WITHOUT ROWID;
     """
 }

@@ -59,6 +59,7 @@ struct Wiring: Sendable {
     try ContractRegistry(texts: [
       ("Prompts/answer.prompty", String(decoding: PackageResources.answer_prompty, as: UTF8.self)),
       ("Prompts/plan.prompty", String(decoding: PackageResources.plan_prompty, as: UTF8.self)),
+      ("Prompts/memory.prompty", String(decoding: PackageResources.memory_prompty, as: UTF8.self)),
     ])
   }
 
