@@ -188,5 +188,5 @@ extension HybridIndex {
 
 extension Analyzer {
   /// Tells analyzers that make different terms apart.
-  var identity: String { "\(stems) \(SHA256.hash(stopWords.sorted().joined(separator: " ")))" }
+  var identity: String { "\(language?.rawValue ?? "-") \(SHA256.hash(stopWords.sorted().joined(separator: " ")))" }
 }

@@ -346,6 +346,52 @@ void strata_attention_bidirectional_bf16(
     strata_pool *STRATA_NULLABLE pool, float *out, int64_t out_stride, const float *q, const float *k, const float *v,
     int64_t qkv_stride, int32_t heads, int32_t head_dim, float scale, const int32_t *lengths, int64_t count);
 
+// MARK: Postings
+
+enum { STRATA_POSTINGS_BLOCK = 128 };
+
+/// Bytes that `count` values of `width` bits take, packed.
+size_t strata_postings_bytes(int32_t count, int32_t width);
+
+/// Bits that the largest of the values needs: 0...32.
+int32_t strata_postings_width(const uint32_t *values, int32_t count);
+
+/// Packs at most STRATA_POSTINGS_BLOCK values. A full block is laid out for vectors.
+void strata_postings_pack(uint8_t *out, const uint32_t *values, int32_t count, int32_t width);
+
+/// The values again. Up to 8 bytes after the packed ones are read as well. A width outside 1...32 gives zeros.
+void strata_postings_unpack(uint32_t *out, const uint8_t *in, int32_t count, int32_t width);
+
+/// One of the values, without unpacking the others.
+uint32_t strata_postings_value(const uint8_t *in, int32_t count, int32_t width, int32_t index);
+
+/// Rising positions from packed gaps: the first is `first` + gap, each next one the one before + 1 + gap. Whatever the
+/// bytes are, results are below `limit`, which is at least 1.
+void strata_postings_positions(
+    uint32_t *out, const uint8_t *in, int32_t count, int32_t width, uint32_t first, uint32_t limit);
+
+/// BM25 of a word: weight * f / (f + offset + factor * length).
+typedef struct strata_bm25 {
+  float weight;  // at most 2^30
+  float offset;
+  float factor;
+} strata_bm25;
+
+/// Scores of postings, rounded down and plus 1; the same to the bit with every family of instructions.
+void strata_bm25_scores(
+    int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
+    strata_bm25 weights);
+
+/// Adds scores[i] to window[positions[i] - start] for the positions that are allowed, up to the first that is `size` or
+/// more after `start`.
+/// - Returns: which that is, or `count`.
+int32_t strata_bm25_add(
+    int32_t *window, uint32_t start, uint32_t size, const uint64_t *allowed, const uint32_t *positions,
+    const int32_t *scores, int32_t from, int32_t count);
+
+/// Sets the bits of the slots of a window that are at least `least`; `size` is a multiple of 64.
+void strata_bm25_at_least(uint64_t *bits, const int32_t *window, uint32_t size, int32_t least);
+
 // MARK: Vectors
 
 /// Dot product of two vectors.

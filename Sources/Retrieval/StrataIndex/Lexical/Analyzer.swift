@@ -2,32 +2,36 @@
 import Foundation
 
 /// Turns text into the terms that are indexed and searched. The same analyzer must serve both.
+///
+/// Words are those of UAX #29, in lower case and composed (NFC), without an English possessive or a French, Italian or
+/// Catalan elision. Stop words go; what remains is stemmed, and Latin letters lose their accents, so that `café` finds
+/// `cafe`.
 public struct Analyzer: Sendable, Hashable {
-  /// Words that are left out.
+  /// Whose stems words are reduced to; nil leaves them as they are.
+  public var language: Language?
+  /// Words that are left out, in lower case.
   public var stopWords: Set<String>
-  /// Whether English words are reduced to their stems.
-  public var stems: Bool
 
-  public init(stopWords: Set<String>, stems: Bool) {
+  public init(language: Language?, stopWords: Set<String> = []) {
+    self.language = language
     self.stopWords = stopWords
-    self.stems = stems
   }
 
-  /// Unicode words, lower case, folded to ASCII where Latin, English possessive, stop words and stems.
+  /// English stems without the most frequent words (those that Lucene leaves out).
   public static let english = Analyzer(
+    language: .english,
     stopWords: [
       "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no", "not", "of",
       "on", "or", "such", "that", "the", "their", "then", "there", "these", "they", "this", "to", "was", "will", "with",
-    ],
-    stems: true)
+    ])
   /// Words, lower case and folding only.
-  public static let plain = Analyzer(stopWords: [], stems: false)
+  public static let plain = Analyzer(language: nil)
 
   /// The terms of `text`, in order, repetitions included.
   public func terms(_ text: String) -> [String] {
     var terms: [String] = []
-    Self.forEachWord(in: text) { word in
-      if let term = term(of: word) { terms.append(String(decoding: term, as: UTF8.self)) }
+    TermStream(self).forEachTerm(in: text) { term in
+      if let term { terms.append(String(decoding: term, as: UTF8.self)) }
     }
     return terms
   }
@@ -35,45 +39,96 @@ public struct Analyzer: Sendable, Hashable {
   /// Longest word in bytes that is kept whole; the rest of a longer one (base64, say) is left out.
   static let longestWord = 255
 
-  /// Calls `body` with each word in lower case, folded, without an English possessive.
-  static func forEachWord(in text: String, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+  /// Calls `body` with each word in lower case without an English possessive.
+  ///
+  /// - Parameter folded: whether Latin letters lose their accents now, or only after stemming.
+  @inline(__always)
+  static func forEachWord(in text: String, folded: Bool, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
     var text = text
-    var buffer: [UInt8] = []
-    buffer.reserveCapacity(longestWord + 8)
     text.withUTF8 { bytes in
-      WordSegmenter.forEachWord(in: bytes) { range, isASCII in
-        buffer.removeAll(keepingCapacity: true)
-        let range = range.prefix(isASCII ? longestWord : 4 * longestWord)
-        if isASCII {
-          for index in range {
+      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: longestWord + 1) { word in
+        var folding: [UInt8] = []
+        WordSegmenter.forEachWord(in: bytes) { range in
+          var count = 0
+          var isASCII = true
+          for index in range.prefix(longestWord) {
             let byte = bytes[index]
-            buffer.append(byte &- 0x41 < 26 ? byte | 0x20 : byte)
+            isASCII = isASCII && byte < 0x80
+            word[count] = byte &- 0x41 < 26 ? byte | 0x20 : byte
+            count += 1
           }
-        } else {
-          CharacterFolding.fold(UnsafeBufferPointer(rebasing: bytes[range.startIndex..<range.endIndex]), into: &buffer)
+          if isASCII {
+            if count > 2, word[count - 1] == UInt8(ascii: "s"), word[count - 2] == UInt8(ascii: "'") { count -= 2 }
+            body(UnsafeBufferPointer(rebasing: word[0..<count]))
+          } else {
+            let range = range.prefix(4 * longestWord)
+            folding.removeAll(keepingCapacity: true)
+            CharacterFolding.lower(
+              UnsafeBufferPointer(rebasing: bytes[range.startIndex..<range.endIndex]), folded: folded, into: &folding)
+            if folding.suffix(2).elementsEqual("'s".utf8), folding.count > 2 { folding.removeLast(2) }
+            if !folding.isEmpty { folding.withUnsafeBufferPointer(body) }
+          }
         }
-        let count = buffer.count
-        if count > 2, buffer[count - 1] == UInt8(ascii: "s"), buffer[count - 2] == UInt8(ascii: "'") {
-          buffer.removeLast(2)
-        }
-        if !buffer.isEmpty { buffer.withUnsafeBufferPointer(body) }
       }
     }
   }
+}
 
-  /// The term that a word as of ``forEachWord(in:_:)`` is indexed under; nil for a stop word.
-  func term(of word: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+/// An ``Analyzer`` at work: holds the stemmer, for one thread at a time.
+struct TermStream {
+  private let stopWords: Set<String>
+  private let elisions: Set<String>
+  private let stemmer: Stemmer?
+  /// In Turkish, endings of names follow an apostrophe.
+  private let cutsAtApostrophe: Bool
+  /// English words lose their accents before they are stemmed, others after, since endings of theirs carry accents.
+  let foldsFirst: Bool
+
+  init(_ analyzer: Analyzer) {
+    stopWords = analyzer.stopWords
+    elisions = analyzer.language?.elisions ?? []
+    cutsAtApostrophe = analyzer.language == .turkish
+    stemmer = analyzer.language.flatMap(Stemmer.init)
+    foldsFirst = analyzer.language == nil || analyzer.language == .english
+  }
+
+  /// Calls `body` with each term of `text`, nil in the place of a stop word.
+  func forEachTerm(in text: String, _ body: (UnsafeBufferPointer<UInt8>?) -> Void) {
+    Analyzer.forEachWord(in: text, folded: foldsFirst) { word in
+      if withTerm(of: word, { body($0) }) == nil { body(nil) }
+    }
+  }
+
+  /// Calls `body` with the term that a word is indexed under; nil for a stop word.
+  func withTerm<R>(of word: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> R) -> R? {
+    var word = word
+    if !elisions.isEmpty, let quote = word.prefix(8).firstIndex(of: UInt8(ascii: "'")), quote + 1 < word.count,
+      elisions.contains(String(decoding: word[..<quote], as: UTF8.self))
+    {
+      word = UnsafeBufferPointer(rebasing: word[(quote + 1)...])
+    }
+    if cutsAtApostrophe, let quote = word.firstIndex(of: UInt8(ascii: "'")), quote > 0 {
+      word = UnsafeBufferPointer(rebasing: word[..<quote])
+    }
     if word.count < 16, !stopWords.isEmpty, stopWords.contains(String(decoding: word, as: UTF8.self)) { return nil }
-    var term = Array(word)
-    // Words in other scripts have no English endings.
-    if stems, term.allSatisfy({ $0 < 0x80 }) { EnglishStemmer.stem(&term) }
-    return term.isEmpty ? nil : term
+    guard let stemmer else { return body(word) }
+    if foldsFirst {
+      // Words in other scripts have no English endings.
+      return word.contains { $0 >= 0x80 } ? body(word) : stemmer.withStem(of: word, body)
+    }
+    return stemmer.withStem(of: word) { stem in
+      guard stem.contains(where: { $0 >= 0x80 }) else { return body(stem) }
+      var folded: [UInt8] = []
+      CharacterFolding.lower(stem, folded: true, into: &folded)
+      return folded.withUnsafeBufferPointer(body)
+    }
   }
 }
 
 /// Lower case for all scripts, and plain letters for Latin ones: é becomes e, ß ss, ﬁ fi, full-width A a.
 enum CharacterFolding {
-  static func fold(_ bytes: UnsafeBufferPointer<UInt8>, into buffer: inout [UInt8]) {
+  /// - Parameter folded: false for lower case alone.
+  static func lower(_ bytes: UnsafeBufferPointer<UInt8>, folded: Bool, into buffer: inout [UInt8]) {
     // Composed first, so that a letter with a combining mark equals the single character.
     let composed = String(decoding: bytes, as: UTF8.self).precomposedStringWithCanonicalMapping
     for scalar in composed.unicodeScalars {
@@ -81,13 +136,13 @@ enum CharacterFolding {
       if scalar.value < 0x80 {
         let byte = UInt8(scalar.value)
         buffer.append(byte &- 0x41 < 26 ? byte | 0x20 : byte)
-      } else if let plain = latin[scalar.value] {
+      } else if let plain = latin[scalar.value], folded || !scalar.properties.isAlphabetic {
         buffer.append(contentsOf: plain.utf8)
       } else if isIgnored(scalar.value), scalar.value >= 0x2000 || (buffer.last ?? 0x80) < 0x80 {
         continue
       } else {
         for lower in scalar.properties.lowercaseMapping.unicodeScalars {
-          if let plain = latin[lower.value] {
+          if folded, let plain = latin[lower.value] {
             buffer.append(contentsOf: plain.utf8)
           } else {
             buffer.append(contentsOf: String(lower).utf8)
@@ -107,7 +162,7 @@ enum CharacterFolding {
       0xDF: "ss", 0x1E9E: "ss", 0xC6: "ae", 0xE6: "ae", 0xD8: "o", 0xF8: "o", 0xD0: "d", 0xF0: "d", 0xDE: "th",
       0xFE: "th", 0x110: "d", 0x111: "d", 0x126: "h", 0x127: "h", 0x131: "i", 0x141: "l", 0x142: "l", 0x152: "oe",
       0x153: "oe", 0x166: "t", 0x167: "t", 0x138: "k", 0x149: "n", 0x14A: "n", 0x14B: "n", 0x17F: "s",
-      0xB5: "μ", 0x2018: "'", 0x2019: "'", 0xFF07: "'",
+      0xB5: "μ", 0x3C2: "σ", 0x2018: "'", 0x2019: "'", 0xFF07: "'",
     ]
     let ranges: [ClosedRange<UInt32>] = [0xC0...0x24F, 0x1E00...0x1EFF, 0xFB00...0xFB06, 0xFF10...0xFF5A]
     for value in ranges.joined() where table[value] == nil {

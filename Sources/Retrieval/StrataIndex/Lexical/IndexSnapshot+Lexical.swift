@@ -1,4 +1,5 @@
 // Owns what a BM25 query is: its words, their weights, their order. How postings are walked is LexicalScorer's.
+import CStrataKernels
 import Foundation
 
 extension IndexSnapshot {
@@ -18,36 +19,49 @@ extension IndexSnapshot {
     let scale = Float(sign: .plus, exponent: 29 - Int(sum.exponent), significand: 1)
     let averageLength = max(1e-6, Float(views.reduce(0) { $0 + $1.lexical.length }) / Float(count))
     var top = TopChunks<Int32>(limit: min(limit, count))
-    for (view, allowed) in zip(views, readable.segments) {
-      var scorer = LexicalScorer(
-        lengthFactor: bm25.k1 * bm25.b / averageLength, lengthOffset: bm25.k1 * (1 - bm25.b))
+    for (index, (view, allowed)) in zip(views, readable.segments).enumerated() {
+      let segment = view.segment.lexical
+      var sources: [LexicalScorer.Source] = []
       for term in terms {
-        if let number = view.segment.lexical.terms.index(of: term.bytes) {
-          scorer.add(number, weight: term.weight * scale, of: view.segment.lexical)
-        }
+        guard let number = term.numbers[index] else { continue }
+        sources.append(
+          LexicalScorer.Source(
+            list: segment.postings.list(number),
+            weights: strata_bm25(
+              weight: term.weight * scale, offset: bm25.k1 * (1 - bm25.b), factor: bm25.k1 * bm25.b / averageLength),
+            lengths: segment.lengths, titleWeight: segment.titleWeight))
       }
-      scorer.run(view.segment.lexical, ids: view.segment.ids, allowed, &top)
+      LexicalScorer(ids: view.segment.ids, sources: sources).run(allowed, &top)
     }
     return top.sorted().map { ScoredChunk(id: $0.id, score: Float($0.score) / scale) }
   }
 
-  /// The distinct terms of the query in order of appearance, with idf times repetitions.
-  private func weightedTerms(_ query: String, total: Int) -> [(bytes: [UInt8], weight: Float)] {
+  /// A distinct term of a query: its number in each segment that has it, and idf times repetitions.
+  private struct WeightedTerm {
+    var numbers: [Int?]
+    var weight: Float
+  }
+
+  /// In order of appearance.
+  private func weightedTerms(_ query: String, total: Int) -> [WeightedTerm] {
     var repetitions: [[UInt8]: Int] = [:]
     var order: [[UInt8]] = []
-    for term in analyzer.terms(query).map({ Array($0.utf8) }) {
-      if repetitions[term] == nil { order.append(term) }
-      repetitions[term, default: 0] += 1
+    TermStream(analyzer).forEachTerm(in: query) { term in
+      guard let term else { return }
+      let bytes = Array(term)
+      if repetitions[bytes] == nil { order.append(bytes) }
+      repetitions[bytes, default: 0] += 1
     }
     return order.compactMap { term in
-      let frequency = views.reduce(0) { sum, view in
-        let lexical = view.segment.lexical
-        return sum
-          + (lexical.terms.index(of: term).map { view.lexical.documentFrequency(of: $0, in: lexical) } ?? 0)
+      var frequency = 0
+      let numbers = views.map { view in
+        let number = view.segment.lexical.terms.index(of: term)
+        if let number { frequency += view.lexical.documentFrequency(of: number, in: view.segment.lexical) }
+        return number
       }
       guard frequency > 0 else { return nil }
       let inverse = log1p((Double(total - frequency) + 0.5) / (Double(frequency) + 0.5))
-      return (term, Float(inverse * Double(repetitions[term] ?? 1)))
+      return WeightedTerm(numbers: numbers, weight: Float(inverse * Double(repetitions[term] ?? 1)))
     }
   }
 }

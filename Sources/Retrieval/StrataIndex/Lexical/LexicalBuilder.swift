@@ -1,138 +1,137 @@
-// Owns how the words of chunks become the lexical part of a segment, from text or by merging.
+// Owns how the words of chunks become the lexical part of a segment.
 
-/// Counts the words of chunks, then sorts them into a ``LexicalSegment``.
+/// Numbers the words of chunks as they come, then sorts them into a ``LexicalSegment``.
 struct LexicalBuilder {
-  private let analyzer: Analyzer
+  private let analyzer: TermStream
   private let titleWeight: Int
 
-  private var lengths: [UInt32] = []
-  private var chunkTermStarts = [0]
-  private var chunkTerms: [UInt32] = []
-  private var chunkCounts: [UInt16] = []
+  /// Terms of all chunks in the order of the text; ``noTerm`` for a stop word.
+  private var tokens: [UInt32] = []
+  /// Where the tokens of chunk i start; one more than there are chunks.
+  private var chunkStarts = [0]
+  /// How many tokens of chunk i are in its title.
+  private var titleTokens: [UInt32] = []
+  private var titleLengths: [UInt32] = []
+  private var bodyLengths: [UInt32] = []
 
   /// Words as they are written, so that each distinct one is stemmed once.
-  private var words = ByteStringTable()
-  /// Term of each word; -1 for stop words.
-  private var termOfWord: [Int32] = []
-  private var terms = ByteStringTable()
-  /// Occurrences of each term in the chunk at hand, and which are not 0.
-  private var counts: [UInt32] = []
-  private var touched: [UInt32] = []
+  private var words = TermTable()
+  private var termOfWord: [UInt32] = []
+  private var terms = TermTable()
+
+  private static let noTerm = UInt32.max
 
   init(analyzer: Analyzer, titleWeight: Int) {
-    self.analyzer = analyzer
+    self.analyzer = TermStream(analyzer)
     self.titleWeight = titleWeight
   }
 
   /// Adds the next chunk; positions count from 0.
   mutating func add(title: String, body: String) {
-    let length = count(title, weight: titleWeight) + count(body, weight: 1)
-    for term in touched {
-      chunkTerms.append(term)
-      chunkCounts.append(UInt16(clamping: counts[Int(term)]))
-      counts[Int(term)] = 0
-    }
-    touched.removeAll(keepingCapacity: true)
-    chunkTermStarts.append(chunkTerms.count)
-    lengths.append(UInt32(clamping: length))
+    titleLengths.append(titleWeight > 0 ? add(title) : 0)
+    titleTokens.append(UInt32(clamping: tokens.count - chunkStarts[chunkStarts.count - 1]))
+    bodyLengths.append(add(body))
+    chunkStarts.append(tokens.count)
   }
 
-  /// Counts the terms of `text` and returns how many there are.
-  private mutating func count(_ text: String, weight: Int) -> Int {
-    guard weight > 0, !text.isEmpty else { return 0 }
-    var length = 0
-    Analyzer.forEachWord(in: text) { bytes in
-      let (word, isNewWord) = words.insert(bytes)
-      if isNewWord {
-        let term = analyzer.term(of: bytes).map { $0.withUnsafeBufferPointer { terms.insert($0) } }
-        if term?.isNew == true { counts.append(0) }
-        termOfWord.append(term.map { Int32($0.index) } ?? -1)
+  /// Adds the terms of `text` and returns how many there are.
+  private mutating func add(_ text: String) -> UInt32 {
+    guard !text.isEmpty else { return 0 }
+    var length: UInt32 = 0
+    Analyzer.forEachWord(in: text, folded: analyzer.foldsFirst) { bytes in
+      let (word, isNew) = words.insert(bytes)
+      if isNew {
+        termOfWord.append(
+          analyzer.withTerm(of: bytes) { UInt32(terms.insert($0).index) } ?? Self.noTerm)
       }
-      let term = Int(termOfWord[word])
-      guard term >= 0 else { return }
-      if counts[term] == 0 { touched.append(UInt32(term)) }
-      counts[term] += UInt32(weight)
-      length += weight
+      let term = termOfWord[word]
+      tokens.append(term)
+      if term != Self.noTerm { length &+= 1 }
     }
-    return length
+    return min(length, UInt32(Int32.max) / 2048)
   }
 
   consuming func build() -> LexicalSegment {
-    let order = (0..<terms.count).sorted { terms[$0].lexicographicallyPrecedes(terms[$1]) }
-    var dictionary = TermDictionary()
-    var renumbered = [UInt32](repeating: 0, count: order.count)
-    for (new, old) in order.enumerated() {
-      dictionary.append(terms[old])
-      renumbered[old] = UInt32(new)
+    let termCount = terms.count
+    let runs = runsByTerm(termCount)
+    let weight = UInt32(max(1, titleWeight))
+    let lengths = zip(titleLengths, bodyLengths).map { $0 * weight + $1 }
+    var writer = PostingsWriter(lengths: lengths, titleWeight: Int(weight))
+    var chunks: [UInt32] = []
+    chunks.reserveCapacity(tokens.count)
+    runs.places.withUnsafeBufferPointer { places in
+      for term in 0..<termCount {
+        let range = runs.starts[term]..<runs.starts[term + 1]
+        Self.write(UnsafeBufferPointer(rebasing: places[range]), titleTokens, &writer) { chunks.append($0) }
+      }
     }
-    for index in chunkTerms.indices { chunkTerms[index] = renumbered[Int(chunkTerms[index])] }
+    let postings = writer.finish()
     return LexicalSegment(
-      lengths: lengths, terms: dictionary, chunkTermStarts: chunkTermStarts, chunkTerms: chunkTerms,
-      chunkCounts: chunkCounts)
+      terms: terms.dictionary(), postings: postings, lengths: Column(lengths), titleLengths: Column(titleLengths),
+      bodyLengths: Column(bodyLengths), titleWeight: weight,
+      chunkTerms: ChunkTerms(chunkCount: lengths.count, chunks: chunks, frequencies: postings.frequencies))
   }
-}
 
-extension LexicalSegment {
-  /// The chunks of several segments that are live, in order.
-  static func merge(_ parts: [(segment: LexicalSegment, live: [UInt64], statistics: LexicalStatistics)])
-    -> LexicalSegment
-  {
-    let merged = mergeDictionaries(parts)
-    var lengths: [UInt32] = []
-    var chunkTermStarts = [0]
-    var chunkTerms: [UInt32] = []
-    var chunkCounts: [UInt16] = []
-    for (part, renumbered) in zip(parts, merged.renumbered) {
-      let segment = part.segment
-      let countsByChunk = segment.countsByChunk()
-      for position in 0..<segment.count where part.live.testBit(position) {
-        let range = segment.chunkTermStarts[position]..<segment.chunkTermStarts[position + 1]
-        for index in range {
-          chunkTerms.append(renumbered[Int(segment.chunkTerms[index])])
-          chunkCounts.append(countsByChunk[index])
+  /// All tokens as `chunk << 32 | place in the chunk`, those of term 0 first, by counting.
+  private borrowing func runsByTerm(_ termCount: Int) -> (starts: [Int], places: [UInt64]) {
+    var starts = [Int](repeating: 0, count: termCount + 2)
+    for token in tokens where token != Self.noTerm { starts[Int(token) + 2] += 1 }
+    for term in 0..<termCount { starts[term + 2] += starts[term + 1] }
+    let total = starts[termCount + 1]
+    let places = [UInt64](unsafeUninitializedCapacity: total) { places, count in
+      starts.withUnsafeMutableBufferPointer { starts in
+        tokens.withUnsafeBufferPointer { tokens in
+          for chunk in titleTokens.indices {
+            let start = chunkStarts[chunk]
+            for index in start..<chunkStarts[chunk + 1] where tokens[index] != Self.noTerm {
+              let next = starts[Int(tokens[index]) + 1]
+              starts[Int(tokens[index]) + 1] = next + 1
+              places[next] = UInt64(chunk) << 32 | UInt64(index - start)
+            }
+          }
         }
-        chunkTermStarts.append(chunkTerms.count)
-        lengths.append(segment.lengths[position])
       }
+      count = total
     }
-    return LexicalSegment(
-      lengths: lengths, terms: merged.dictionary, chunkTermStarts: chunkTermStarts, chunkTerms: chunkTerms,
-      chunkCounts: chunkCounts)
+    starts.removeLast()
+    return (starts, places)
   }
 
-  /// The terms that live chunks use, and for each part the new number of each old term.
-  private static func mergeDictionaries(
-    _ parts: [(segment: LexicalSegment, live: [UInt64], statistics: LexicalStatistics)]
-  ) -> (dictionary: TermDictionary, renumbered: [[UInt32]]) {
-    var dictionary = TermDictionary()
-    var renumbered = parts.map { [UInt32](repeating: 0, count: $0.segment.terms.count) }
-    var heads = [Int](repeating: 0, count: parts.count)
-    while true {
-      var smallest: ArraySlice<UInt8>?
-      for (part, head) in zip(parts, heads) where head < part.segment.terms.count {
-        let term = part.segment.terms[head]
-        if smallest.map({ term.lexicographicallyPrecedes($0) }) ?? true { smallest = term }
-      }
-      guard let smallest else { return (dictionary, renumbered) }
-      var isUsed = false
-      for index in parts.indices where heads[index] < parts[index].segment.terms.count {
-        let head = heads[index]
-        guard parts[index].segment.terms[head].elementsEqual(smallest) else { continue }
-        renumbered[index][head] = UInt32(dictionary.count)
-        isUsed = isUsed || parts[index].statistics.documentFrequency(of: head, in: parts[index].segment) > 0
-        heads[index] += 1
-      }
-      if isUsed { dictionary.append(smallest) }
+  /// Groups the places of one term by chunk.
+  @inline(__always)
+  private static func write(
+    _ places: UnsafeBufferPointer<UInt64>, _ titleTokens: [UInt32], _ writer: inout PostingsWriter,
+    _ each: (UInt32) -> Void
+  ) {
+    var frequency = 0
+    var previous = UInt64.max
+    for place in places where place >> 32 != previous {
+      previous = place >> 32
+      frequency += 1
     }
-  }
-
-  /// The occurrences of each entry of `chunkTerms`, which only the postings keep.
-  private func countsByChunk() -> [UInt16] {
-    // Postings of a term rise by position, so walking chunks in order meets each term's postings in order.
-    var next = postingStarts
-    return chunkTerms.map { term in
-      defer { next[Int(term)] += 1 }
-      return postingCounts[next[Int(term)]]
+    writer.beginTerm(mostPostings: frequency)
+    var index = 0
+    while index < places.count {
+      let chunk = UInt32(places[index] >> 32)
+      let title = titleTokens[Int(chunk)]
+      var posting = PostingsWriter.Posting(position: chunk, count: 0, titleCount: 0)
+      var last: UInt32 = 0
+      while index < places.count, UInt32(places[index] >> 32) == chunk {
+        var place = UInt32(truncatingIfNeeded: places[index])
+        if place < title {
+          posting.titleCount += 1
+        } else {
+          // A place between title and body, so that no phrase leads from one to the other.
+          place += 1
+        }
+        posting.count += 1
+        writer.addOccurrence(gap: place - last)
+        last = place
+        index += 1
+      }
+      writer.add(posting)
+      each(chunk)
     }
+    writer.endTerm()
   }
 }

@@ -1,155 +1,152 @@
-// Owns walking the postings of one segment for one query. Knows nothing about words or principals, only numbers.
+// Owns finding the best chunks of one segment for weighted lists of postings. Knows nothing about words or principals,
+// only numbers.
+import CStrataKernels
 
-/// Finds the best chunks of a segment by MaxScore (Turtle and Flood 1995) over windows of chunks.
+/// Finds the best chunks by MaxScore (Turtle and Flood 1995) over windows of chunks, with bounds that hold per window.
 ///
-/// Words whose bounds together cannot lift a chunk into the results are not walked; they are looked up only for chunks
-/// that another word has brought up. Within a window, scores add up in a small array, word by word.
+/// Lists whose bounds together cannot lift a chunk of the window into the results are not walked; they are looked up
+/// only for chunks that another list has brought up, and a window that no chunk of can enter is passed over without
+/// being unpacked. Within a window, scores add up in a small array, list by list.
 struct LexicalScorer {
-  private struct Cursor {
-    var next: Int
-    let end: Int
-    let weight: Float
-    /// The most that the word adds to a score.
-    let bound: Int32
+  /// A list of postings with what its word weighs.
+  struct Source {
+    let list: PostingList
+    let weights: strata_bm25
+    let lengths: Column<UInt32>
+    let titleWeight: UInt32
   }
 
   private static let windowSize = 2048
 
-  private let lengthFactor: Float
-  private let lengthOffset: Float
-  /// Sorted by bound, smallest first, before the walk.
-  private var cursors: [Cursor] = []
+  private let ids: Column<Int64>
+  private let sources: [Source]
 
-  init(lengthFactor: Float, lengthOffset: Float) {
-    self.lengthFactor = lengthFactor
-    self.lengthOffset = lengthOffset
+  /// - Parameter sources: their weights add up to less than 2^30.
+  init(ids: Column<Int64>, sources: [Source]) {
+    self.ids = ids
+    self.sources = sources
   }
 
-  /// - Parameter weight: scaled so that all weights add up to less than 2^30.
-  mutating func add(_ term: Int, weight: Float, of segment: LexicalSegment) {
-    let best = contribution(weight, segment.mostOccurrences[term], segment.shortestLengths[term])
-    cursors.append(
-      Cursor(
-        next: segment.postingStarts[term], end: segment.postingStarts[term + 1], weight: weight, bound: best + 1))
-  }
-
-  @inline(__always)
-  private func contribution(_ weight: Float, _ count: UInt16, _ length: UInt32) -> Int32 {
-    let frequency = Float(count)
-    return Int32(weight * (frequency / (frequency + (lengthOffset + lengthFactor * Float(length)))) + 0.5)
-  }
-
-  mutating func run(
-    _ segment: LexicalSegment, ids: Column<Int64>, _ allowed: [UInt64], _ top: inout TopChunks<Int32>
-  ) {
-    guard !cursors.isEmpty else { return }
-    cursors.sort { $0.bound < $1.bound }
-    var cursors = cursors
-    // boundsUpTo[i]: the most that words 0..<i add together.
-    var boundsUpTo: [Int32] = [0]
-    for cursor in cursors { boundsUpTo.append((boundsUpTo.last ?? 0) + cursor.bound) }
-    var scores = [Int32](repeating: 0, count: Self.windowSize)
-    var touched = [UInt64](repeating: 0, count: Self.windowSize / 64)
-
-    segment.postingPositions.withUnsafeBufferPointer { positions in
-      segment.postingCounts.withUnsafeBufferPointer { counts in
-        segment.lengths.withUnsafeBufferPointer { lengths in
+  /// - Parameter allowed: chunks that may be scored, one bit each.
+  func run(_ allowed: [UInt64], _ top: inout TopChunks<Int32>) {
+    guard !sources.isEmpty, !ids.isEmpty else { return }
+    let scratchCount = sources.reduce(Self.windowSize) { $0 + PostingCursor.scratchCount(of: $1.list) }
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: scratchCount) { scratch in
+      guard let base = scratch.baseAddress else { return }
+      let window = UnsafeMutableRawPointer(base).bindMemory(to: Int32.self, capacity: Self.windowSize)
+      window.initialize(repeating: 0, count: Self.windowSize)
+      var next = base + Self.windowSize
+      var cursors: [PostingCursor] = []
+      cursors.reserveCapacity(sources.count)
+      for source in sources where source.list.count > 0 {
+        guard let lengths = source.lengths.buffer.baseAddress else { continue }
+        cursors.append(
+          PostingCursor(
+            list: source.list, weights: source.weights, lengths: lengths, chunkCount: ids.count,
+            titleWeight: source.titleWeight, scratch: next))
+        next += PostingCursor.scratchCount(of: source.list)
+      }
+      withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2 * cursors.count + 1) { order in
+        cursors.withUnsafeMutableBufferPointer { cursors in
           allowed.withUnsafeBufferPointer { allowed in
-            cursors.withUnsafeMutableBufferPointer { cursors in
-              scores.withUnsafeMutableBufferPointer { scores in
-                touched.withUnsafeMutableBufferPointer { touched in
-                  walk(ids, positions, counts, lengths, allowed, cursors, boundsUpTo, scores, touched, &top)
-                }
-              }
-            }
+            guard let allowed = allowed.baseAddress, let order = order.baseAddress else { return }
+            walk(cursors, order: order, boundsUpTo: order + cursors.count, window, allowed, &top)
           }
         }
       }
     }
+    withExtendedLifetime((sources, ids)) {}
   }
 
   private func walk(
-    _ ids: Column<Int64>, _ positions: UnsafeBufferPointer<UInt32>, _ counts: UnsafeBufferPointer<UInt16>,
-    _ lengths: UnsafeBufferPointer<UInt32>, _ allowed: UnsafeBufferPointer<UInt64>,
-    _ cursors: UnsafeMutableBufferPointer<Cursor>, _ boundsUpTo: [Int32], _ scores: UnsafeMutableBufferPointer<Int32>,
-    _ touched: UnsafeMutableBufferPointer<UInt64>, _ top: inout TopChunks<Int32>
+    _ cursors: UnsafeMutableBufferPointer<PostingCursor>, order: UnsafeMutablePointer<Int32>,
+    boundsUpTo: UnsafeMutablePointer<Int32>, _ window: UnsafeMutablePointer<Int32>, _ allowed: UnsafePointer<UInt64>,
+    _ top: inout TopChunks<Int32>
   ) {
-    // Words before this one are only looked up.
-    var firstWalked = 0
+    let count = ids.count
+    for index in cursors.indices { order[index] = Int32(index) }
     var start = 0
-    while start < ids.count {
-      if let threshold = top.threshold {
-        while firstWalked < cursors.count, boundsUpTo[firstWalked + 1] < threshold { firstWalked += 1 }
-        if firstWalked == cursors.count { return }
+    while start < count {
+      let end = min(start + Self.windowSize, count)
+      for index in cursors.indices {
+        cursors[index].skip(to: start)
+        cursors[index].boundWindow(end: end)
       }
-      // On to the window of the next posting that can matter.
-      var nearest = Int.max
-      for index in firstWalked..<cursors.count {
-        Self.advance(&cursors[index], to: start, positions)
-        if cursors[index].next < cursors[index].end { nearest = min(nearest, Int(positions[cursors[index].next])) }
+      sort(cursors, order)
+      // boundsUpTo[i]: the most that the first i lists add together.
+      boundsUpTo[0] = 0
+      for index in cursors.indices {
+        boundsUpTo[index + 1] = boundsUpTo[index] &+ cursors[Int(order[index])].windowBound
       }
-      guard nearest < ids.count else { return }
-      start = max(start, nearest & ~63)
-      let end = min(start + Self.windowSize, ids.count)
-
-      for index in firstWalked..<cursors.count {
-        let weight = cursors[index].weight
-        var next = cursors[index].next
-        while next < cursors[index].end {
-          let position = Int(positions[next])
-          if position >= end { break }
-          if allowed[position >> 6] >> UInt64(position & 63) & 1 == 1 {
-            let slot = position - start
-            scores[slot] += contribution(weight, counts[next], lengths[position])
-            touched[slot >> 6] |= 1 << UInt64(slot & 63)
-          }
-          next += 1
+      let threshold = top.threshold ?? 1
+      var firstWalked = 0
+      while firstWalked < cursors.count, boundsUpTo[firstWalked + 1] < threshold { firstWalked += 1 }
+      if firstWalked < cursors.count, Self.isAnyAllowed(allowed, start, end) {
+        for index in firstWalked..<cursors.count {
+          cursors[Int(order[index])].add(to: window, start: start, size: end - start, allowed: allowed)
         }
-        cursors[index].next = next
-      }
-
-      for word in 0..<((end - start + 63) / 64) where touched[word] != 0 {
-        var rest = touched[word]
-        touched[word] = 0
-        while rest != 0 {
-          let slot = word << 6 + rest.trailingZeroBitCount
-          rest &= rest - 1
-          var score = scores[slot]
-          scores[slot] = 0
-          let position = start + slot
-          let threshold = top.threshold ?? 0
-          var index = firstWalked
-          while index > 0, score + boundsUpTo[index] >= threshold {
-            index -= 1
-            Self.advance(&cursors[index], to: position, positions)
-            let next = cursors[index].next
-            if next < cursors[index].end, Int(positions[next]) == position {
-              score += contribution(cursors[index].weight, counts[next], lengths[position])
-            }
-          }
-          if index == 0, score >= threshold { top.insert(score, id: ids[position]) }
-        }
+        collect(cursors, order, boundsUpTo, firstWalked, window, start, end, &top)
       }
       start = end
     }
   }
 
-  /// Moves to the first posting at `position` or later: doubling steps, then halving them.
+  /// By bound, smallest first. The order hardly changes from window to window.
   @inline(__always)
-  private static func advance(_ cursor: inout Cursor, to position: Int, _ positions: UnsafeBufferPointer<UInt32>) {
-    var low = cursor.next
-    guard low < cursor.end, Int(positions[low]) < position else { return }
-    var step = 1
-    while low + step < cursor.end, Int(positions[low + step]) < position {
-      low += step
-      step *= 2
+  private func sort(_ cursors: UnsafeMutableBufferPointer<PostingCursor>, _ order: UnsafeMutablePointer<Int32>) {
+    for index in cursors.indices.dropFirst() {
+      let moved = order[index]
+      let bound = cursors[Int(moved)].windowBound
+      var place = index
+      while place > 0, cursors[Int(order[place - 1])].windowBound > bound {
+        order[place] = order[place - 1]
+        place -= 1
+      }
+      order[place] = moved
     }
-    var high = min(low + step, cursor.end)
-    low += 1
-    while low < high {
-      let middle = low + (high - low) / 2
-      if Int(positions[middle]) < position { low = middle + 1 } else { high = middle }
+  }
+
+  /// Looks up the lists that were not walked for the chunks of the window that can still get in, and clears it.
+  @inline(__always)
+  private func collect(
+    _ cursors: UnsafeMutableBufferPointer<PostingCursor>, _ order: UnsafeMutablePointer<Int32>,
+    _ boundsUpTo: UnsafeMutablePointer<Int32>, _ firstWalked: Int, _ window: UnsafeMutablePointer<Int32>, _ start: Int,
+    _ end: Int, _ top: inout TopChunks<Int32>
+  ) {
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: Self.windowSize / 64) { found in
+      guard let bits = found.baseAddress else { return }
+      let words = (end - start + 63) / 64
+      strata_bm25_at_least(
+        bits, window, UInt32(64 * words), max(1, (top.threshold ?? 1) &- boundsUpTo[firstWalked]))
+      for word in 0..<words {
+        var rest = found[word]
+        while rest != 0 {
+          let slot = word << 6 + rest.trailingZeroBitCount
+          rest &= rest - 1
+          var score = window[slot]
+          let threshold = top.threshold ?? 1
+          var index = firstWalked
+          while index > 0, score &+ boundsUpTo[index] >= threshold {
+            index -= 1
+            guard
+              let more = cursors[Int(order[index])].score(
+                at: start + slot, above: score, others: boundsUpTo[index], least: threshold)
+            else {
+              index = -1
+              break
+            }
+            score &+= more
+          }
+          if index == 0, score >= threshold { top.insert(score, id: ids.buffer[start + slot]) }
+        }
+      }
+      window.update(repeating: 0, count: end - start)
     }
-    cursor.next = low
+  }
+
+  @inline(__always)
+  private static func isAnyAllowed(_ allowed: UnsafePointer<UInt64>, _ start: Int, _ end: Int) -> Bool {
+    for word in (start >> 6)..<((end + 63) >> 6) where allowed[word] != 0 { return true }
+    return false
   }
 }

@@ -1,86 +1,91 @@
 // Owns the words of one immutable batch of chunks: terms, postings, lengths. Knows nothing about ids or readers.
+import CStrataKernels
 
 /// The lexical part of a ``Segment``. Positions count from 0 in the order in which chunks were added.
 ///
 /// The postings are there the other way round as well (`terms of a chunk`), which makes a delete exact and cheap.
-struct LexicalSegment: Sendable {
-  /// Terms of each chunk, title counted `titleWeight` times.
-  let lengths: [UInt32]
+final class LexicalSegment: Sendable {
   let terms: TermDictionary
-  /// Where the postings of term i start; one more than there are terms.
-  let postingStarts: [Int]
-  let postingPositions: [UInt32]
-  /// Occurrences, at most 65,535.
-  let postingCounts: [UInt16]
-  /// Most occurrences of term i in a chunk, and the length of the shortest chunk that has it: together they bound what
-  /// the term can add to a score.
-  let mostOccurrences: [UInt16]
-  let shortestLengths: [UInt32]
-  /// Where the distinct terms of chunk i start in `chunkTerms`; one more than there are chunks.
-  let chunkTermStarts: [Int]
-  let chunkTerms: [UInt32]
+  let postings: Postings
+  /// Terms of each chunk, those of the title counted ``titleWeight`` times; at most `Int32.max`.
+  let lengths: Column<UInt32>
+  let titleLengths: Column<UInt32>
+  let bodyLengths: Column<UInt32>
+  /// How many times an occurrence in the title counts.
+  let titleWeight: UInt32
+  let chunkTerms: ChunkTerms
 
   /// How many chunks there are.
   var count: Int { lengths.count }
 
-  /// Turns the terms of each chunk into the chunks of each term by a counting sort.
   init(
-    lengths: [UInt32], terms: TermDictionary, chunkTermStarts: [Int], chunkTerms: [UInt32], chunkCounts: [UInt16]
+    terms: TermDictionary, postings: Postings, lengths: Column<UInt32>, titleLengths: Column<UInt32>,
+    bodyLengths: Column<UInt32>, titleWeight: UInt32, chunkTerms: ChunkTerms
   ) {
-    var postingStarts = [Int](repeating: 0, count: terms.count + 1)
-    for term in chunkTerms { postingStarts[Int(term) + 1] += 1 }
-    for term in 0..<terms.count { postingStarts[term + 1] += postingStarts[term] }
-    var next = postingStarts
-    var mostOccurrences = [UInt16](repeating: 0, count: terms.count)
-    var shortestLengths = [UInt32](repeating: .max, count: terms.count)
-    var positions = [UInt32](repeating: 0, count: chunkTerms.count)
-    var counts = [UInt16](repeating: 0, count: chunkTerms.count)
-    for position in lengths.indices {
-      for index in chunkTermStarts[position]..<chunkTermStarts[position + 1] {
-        let term = Int(chunkTerms[index])
-        positions[next[term]] = UInt32(position)
-        counts[next[term]] = chunkCounts[index]
-        next[term] += 1
-        mostOccurrences[term] = max(mostOccurrences[term], chunkCounts[index])
-        shortestLengths[term] = min(shortestLengths[term], lengths[position])
-      }
-    }
-    self.lengths = lengths
     self.terms = terms
-    self.postingStarts = postingStarts
-    postingPositions = positions
-    postingCounts = counts
-    self.mostOccurrences = mostOccurrences
-    self.shortestLengths = shortestLengths
-    self.chunkTermStarts = chunkTermStarts
+    self.postings = postings
+    self.lengths = lengths
+    self.titleLengths = titleLengths
+    self.bodyLengths = bodyLengths
+    self.titleWeight = titleWeight
     self.chunkTerms = chunkTerms
   }
 
-  func termsOfChunk(_ position: Int) -> ArraySlice<UInt32> {
-    chunkTerms[chunkTermStarts[position]..<chunkTermStarts[position + 1]]
+  func lengths(of field: LexicalField?) -> Column<UInt32> {
+    switch field {
+    case nil: lengths
+    case .title: titleLengths
+    case .body: bodyLengths
+    }
   }
+}
+
+/// The parts of a chunk that queries can name.
+public enum LexicalField: String, Sendable, Hashable, CaseIterable {
+  /// Document title and headings.
+  case title
+  case body
 }
 
 /// What BM25 needs to know about the chunks of a ``LexicalSegment`` that were not removed.
 struct LexicalStatistics: Sendable {
-  /// Sum of the lengths of the live chunks.
-  private(set) var length: Int
+  /// Sums of the lengths of the live chunks.
+  private(set) var length = 0
+  private(set) var titleLength = 0
+  private(set) var bodyLength = 0
   /// Removed chunks per term; empty while nothing was removed.
   private var removedFrequencies: [UInt32] = []
 
   /// Of a segment from which nothing was removed.
-  init(_ segment: LexicalSegment) { length = segment.lengths.reduce(0) { $0 + Int($1) } }
+  init(_ segment: LexicalSegment) {
+    for value in segment.lengths.buffer { length += Int(value) }
+    for value in segment.titleLengths.buffer { titleLength += Int(value) }
+    for value in segment.bodyLengths.buffer { bodyLength += Int(value) }
+  }
+
+  func length(of field: LexicalField?) -> Int {
+    switch field {
+    case nil: length
+    case .title: titleLength
+    case .body: bodyLength
+    }
+  }
 
   /// How many live chunks have the term.
   func documentFrequency(of term: Int, in segment: LexicalSegment) -> Int {
-    let all = segment.postingStarts[term + 1] - segment.postingStarts[term]
-    return removedFrequencies.isEmpty ? all : all - Int(removedFrequencies[term])
+    let all = Int(segment.postings.frequencies[term])
+    return removedFrequencies.isEmpty ? all : max(0, all - Int(removedFrequencies[term]))
   }
 
   /// Takes out a live chunk.
   mutating func remove(_ position: Int, from segment: LexicalSegment) {
     length -= Int(segment.lengths[position])
+    titleLength -= Int(segment.titleLengths[position])
+    bodyLength -= Int(segment.bodyLengths[position])
     if removedFrequencies.isEmpty { removedFrequencies = [UInt32](repeating: 0, count: segment.terms.count) }
-    for term in segment.termsOfChunk(position) { removedFrequencies[Int(term)] += 1 }
+    var removed: [UInt32] = []
+    swap(&removed, &removedFrequencies)
+    segment.chunkTerms.forEachTerm(of: position) { removed[$0] &+= 1 }
+    swap(&removed, &removedFrequencies)
   }
 }

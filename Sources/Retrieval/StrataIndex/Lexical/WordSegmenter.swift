@@ -2,64 +2,83 @@
 
 /// Splits text at the word boundaries of Unicode Standard Annex #29, keeping segments that hold a letter or a digit.
 ///
-/// Deviations: the colon does not join letters (`note:this` is two words), and Han and Hiragana are one word per
-/// character, as in Lucene's StandardTokenizer.
+/// Runs in scripts that do not write word boundaries go to ICU's dictionaries (``DictionaryWords``). One deviation: the
+/// colon does not join letters (`note:this` is two words).
 struct WordSegmenter {
   enum CharacterClass: UInt8 {
-    case other, letter, digit, connector, midLetter, midNumberLetter, midNumber, katakana, ideograph, extend
+    case other, letter, digit, connector, midLetter, midNumberLetter, midNumber, extend, dictionary
   }
 
-  /// Calls `body` with the byte range of each word and whether it is pure ASCII.
+  /// Calls `body` with the byte range of each word.
   @inline(__always)
-  static func forEachWord(
-    in bytes: UnsafeBufferPointer<UInt8>, _ body: (_ range: Range<Int>, _ isASCII: Bool) -> Void
-  ) {
+  static func forEachWord(in bytes: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
     classes.withUnsafeBufferPointer { table in
+      var dictionary: DictionaryWords?
       var position = 0
       while position < bytes.count {
-        let start = position
-        var (kind, next) = classify(bytes, position, table)
-        position = next
-        guard kind == .letter || kind == .digit || kind == .connector || kind == .katakana || kind == .ideograph
-        else { continue }
-        let isIdeograph = kind == .ideograph
-        var hasContent = kind != .connector
-        var end = position
-        scan: while position < bytes.count {
-          let (following, afterFollowing) = classify(bytes, position, table)
-          switch following {
-          case .extend:
-            break
-          case .letter, .digit, .connector:
-            if isIdeograph || (kind == .katakana && following != .connector) { break scan }
-            kind = following
-            hasContent = hasContent || following != .connector
-          case .katakana:
-            if kind != .katakana && kind != .connector { break scan }
-            kind = .katakana
-            hasContent = true
-          case .midLetter, .midNumberLetter, .midNumber:
-            let wanted: CharacterClass = kind == .digit ? .digit : .letter
-            guard kind == .letter || kind == .digit, following != (kind == .digit ? .midLetter : .midNumber),
-              let after = resume(bytes, afterFollowing, wanted, table)
-            else { break scan }
-            position = after
-            end = position
-            continue scan
-          case .other, .ideograph:
-            break scan
-          }
-          position = afterFollowing
-          end = position
+        let (kind, next) = classify(bytes, position, table)
+        switch kind {
+        case .letter, .digit, .connector:
+          let (end, hasContent) = endOfWord(bytes, next, kind, table)
+          if hasContent { body(position..<end) }
+          position = end
+        case .dictionary:
+          let end = endOfRun(bytes, next, table)
+          dictionary = dictionary ?? DictionaryWords()
+          let run = UnsafeBufferPointer(rebasing: bytes[position..<end])
+          let start = position
+          let isFound = dictionary?.forEachWord(in: run) { body((start + $0.lowerBound)..<(start + $0.upperBound)) }
+          if isFound != true { body(position..<end) }
+          position = end
+        default:
+          position = next
         }
-        if hasContent {
-          var isASCII = true
-          for index in start..<end where bytes[index] >= 0x80 { isASCII = false }
-          body(start..<end, isASCII)
-        }
-        position = end
       }
     }
+  }
+
+  /// The end of a word whose first character, of class `kind`, ends at `position`, and whether it is more than
+  /// connectors.
+  @inline(__always)
+  private static func endOfWord(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ position: Int, _ kind: CharacterClass, _ table: UnsafeBufferPointer<UInt8>
+  ) -> (end: Int, hasContent: Bool) {
+    var kind = kind
+    var end = position
+    var hasContent = kind != .connector
+    while end < bytes.count {
+      let (following, next) = classify(bytes, end, table)
+      switch following {
+      case .extend:
+        end = next
+      case .letter, .digit, .connector:
+        kind = following
+        hasContent = hasContent || following != .connector
+        end = next
+      case .midLetter, .midNumberLetter, .midNumber:
+        let wanted: CharacterClass = kind == .digit ? .digit : .letter
+        guard kind != .connector, following != (kind == .digit ? .midLetter : .midNumber),
+          let after = resume(bytes, next, wanted, table)
+        else { return (end, hasContent) }
+        end = after
+      case .other, .dictionary:
+        return (end, hasContent)
+      }
+    }
+    return (end, hasContent)
+  }
+
+  /// The end of a run of characters that ICU has dictionaries for.
+  private static func endOfRun(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ table: UnsafeBufferPointer<UInt8>
+  ) -> Int {
+    var end = start
+    while end < bytes.count {
+      let (kind, next) = classify(bytes, end, table)
+      guard kind == .dictionary || kind == .extend else { return end }
+      end = next
+    }
+    return end
   }
 
   /// The position after the next character that is no combining mark, if that is of the wanted class.
@@ -81,7 +100,7 @@ struct WordSegmenter {
     _ bytes: UnsafeBufferPointer<UInt8>, _ position: Int, _ table: UnsafeBufferPointer<UInt8>
   ) -> (CharacterClass, Int) {
     let first = bytes[position]
-    if first < 0x80 { return (CharacterClass(rawValue: table[Int(first)]) ?? .other, position + 1) }
+    if first < 0x80 { return (unsafeBitCast(table[Int(first)], to: CharacterClass.self), position + 1) }
     let (scalar, next) = decode(bytes, position)
     if scalar < 0x10000 { return (CharacterClass(rawValue: table[Int(scalar)]) ?? .other, next) }
     return (Unicode.Scalar(scalar).map(computeClass) ?? .other, next)
@@ -98,7 +117,7 @@ struct WordSegmenter {
   }
 
   /// Classes of the Basic Multilingual Plane, computed once from the standard library's Unicode data.
-  private static let classes: [UInt8] = (0..<0x10000).map { value in
+  static let classes: [UInt8] = (0..<0x10000).map { value in
     (Unicode.Scalar(UInt32(value)).map(computeClass) ?? .other).rawValue
   }
 
@@ -108,18 +127,17 @@ struct WordSegmenter {
     case 0xB7, 0x387, 0x55F, 0x5F4, 0x2027: return .midLetter
     case 0x2C, 0x3B, 0x37E, 0x589, 0x60C, 0x60D, 0x66C, 0x7F8, 0x2044, 0xFE10, 0xFE14: return .midNumber
     case 0x200B, 0x30FB: return .other
-    case 0x3041...0x3096, 0x309D...0x309F: return .ideograph
-    case 0x30A1...0x30FA, 0x30FC...0x30FF, 0x31F0...0x31FF, 0xFF66...0xFF9F: return .katakana
     default: break
     }
     let properties = scalar.properties
     switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark, .format: return .extend
     case .decimalNumber: return .digit
     case .connectorPunctuation: return .connector
+    case .nonspacingMark, .spacingMark, .enclosingMark, .format:
+      return DictionaryWords.has(scalar.value) ? .dictionary : .extend
     default: break
     }
-    if properties.isIdeographic { return .ideograph }
-    return properties.isAlphabetic ? .letter : .other
+    guard properties.isAlphabetic || properties.isIdeographic else { return .other }
+    return DictionaryWords.has(scalar.value) ? .dictionary : .letter
   }
 }

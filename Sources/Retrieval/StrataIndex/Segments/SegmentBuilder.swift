@@ -64,7 +64,9 @@ struct SegmentBuilder {
     let (vectors, hasVector) = mergeVectors(zip(views, kept), count: rows.count, dimension: dimension)
     let lexical = LexicalSegment.merge(
       zip(views, kept).map { view, kept in
-        (view.segment.lexical, kept, view.died.isEmpty ? view.lexical : view.statistics(of: kept))
+        LexicalPart(
+          segment: view.segment.lexical, live: kept,
+          statistics: view.died.isEmpty ? view.lexical : view.statistics(of: kept))
       })
     return Segment(
       chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: FieldTable(fields), lexical: lexical,

@@ -1,0 +1,250 @@
+// Lists of chunks that have a word: packing, unpacking, and BM25 scores of 128 chunks at a time.
+//
+// A full block keeps 128 values in four interleaved streams of 32, one per lane of a vector (Lemire and Boytsov, Decoding
+// billions of integers per second through vectorization, 2015); a shorter one is a plain stream of bits.
+#include "kernels.h"
+
+#include <string.h>
+
+// Scores must not depend on whether a processor can multiply and add in one rounding.
+#pragma STDC FP_CONTRACT OFF
+
+#define STRATA_LANES 4
+typedef uint32_t strata_lanes __attribute__((vector_size(16), aligned(4)));
+
+static inline __attribute__((always_inline)) strata_lanes strata_lanes_load(const uint8_t *from) {
+  strata_lanes lanes;
+  memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+
+size_t strata_postings_bytes(int32_t count, int32_t width) {
+  return ((size_t)count * (size_t)width + 7) / 8;
+}
+
+int32_t strata_postings_width(const uint32_t *values, int32_t count) {
+  uint32_t all = 0;
+  for (int32_t i = 0; i < count; i++) all |= values[i];
+  return all == 0 ? 0 : 32 - __builtin_clz(all);
+}
+
+void strata_postings_pack(uint8_t *out, const uint32_t *values, int32_t count, int32_t width) {
+  memset(out, 0, strata_postings_bytes(count, width));
+  if (width == 0) return;
+  if (count < STRATA_POSTINGS_BLOCK) {
+    for (int32_t i = 0; i < count; i++) {
+      size_t bit = (size_t)i * (size_t)width;
+      uint64_t value = (uint64_t)values[i] << (bit & 7);
+      for (uint8_t *byte = out + (bit >> 3); value != 0; value >>= 8) *byte++ |= (uint8_t)value;
+    }
+    return;
+  }
+  for (int32_t i = 0; i < STRATA_POSTINGS_BLOCK; i++) {
+    uint32_t bit = (uint32_t)(i / STRATA_LANES) * (uint32_t)width;
+    uint8_t *word = out + 4 * (bit / 32 * STRATA_LANES + (uint32_t)i % STRATA_LANES);
+    uint64_t value = (uint64_t)values[i] << (bit % 32);
+    uint32_t low, high;
+    memcpy(&low, word, 4);
+    low |= (uint32_t)value;
+    memcpy(word, &low, 4);
+    if (value >> 32) {
+      memcpy(&high, word + 4 * STRATA_LANES, 4);
+      high |= (uint32_t)(value >> 32);
+      memcpy(word + 4 * STRATA_LANES, &high, 4);
+    }
+  }
+}
+
+/// `width` is a constant in each use, so that all shifts are.
+static inline __attribute__((always_inline)) void strata_unpack_full(uint32_t *out, const uint8_t *in, const int width) {
+  const strata_lanes mask = {0, 0, 0, 0};
+  const strata_lanes low = mask + (uint32_t)((1ull << width) - 1);
+#pragma GCC unroll 32
+  for (int row = 0; row < STRATA_POSTINGS_BLOCK / STRATA_LANES; row++) {
+    int bit = row * width, word = bit / 32, shift = bit % 32;
+    strata_lanes lanes = strata_lanes_load(in + 16 * word) >> shift;
+    if (shift + width > 32) lanes |= strata_lanes_load(in + 16 * (word + 1)) << (32 - shift);
+    lanes &= low;
+    memcpy(out + STRATA_LANES * row, &lanes, sizeof lanes);
+  }
+}
+
+#define STRATA_UNPACK(W) case W: strata_unpack_full(out, in, W); return;
+#define STRATA_UNPACK_4(W) STRATA_UNPACK(W) STRATA_UNPACK(W + 1) STRATA_UNPACK(W + 2) STRATA_UNPACK(W + 3)
+
+void strata_postings_unpack(uint32_t *out, const uint8_t *in, int32_t count, int32_t width) {
+  if (width <= 0 || width > 32) {
+    memset(out, 0, (size_t)count * sizeof *out);
+    return;
+  }
+  if (count < STRATA_POSTINGS_BLOCK) {
+    uint64_t mask = (1ull << width) - 1;
+    for (int32_t i = 0; i < count; i++) {
+      size_t bit = (size_t)i * (size_t)width;
+      uint64_t word;
+      memcpy(&word, in + (bit >> 3), sizeof word);
+      out[i] = (uint32_t)(word >> (bit & 7) & mask);
+    }
+    return;
+  }
+  switch (width) {
+    STRATA_UNPACK_4(1) STRATA_UNPACK_4(5) STRATA_UNPACK_4(9) STRATA_UNPACK_4(13) STRATA_UNPACK_4(17)
+    STRATA_UNPACK_4(21) STRATA_UNPACK_4(25) STRATA_UNPACK_4(29)
+    default: return;
+  }
+}
+
+uint32_t strata_postings_value(const uint8_t *in, int32_t count, int32_t width, int32_t index) {
+  if (width <= 0 || width > 32) return 0;
+  uint64_t word = 0;
+  if (count < STRATA_POSTINGS_BLOCK) {
+    size_t bit = (size_t)index * (size_t)width;
+    memcpy(&word, in + (bit >> 3), sizeof word);
+    word >>= bit & 7;
+  } else {
+    uint32_t bit = (uint32_t)(index / STRATA_LANES) * (uint32_t)width, low, high = 0;
+    const uint8_t *from = in + 4 * (bit / 32 * STRATA_LANES + (uint32_t)index % STRATA_LANES);
+    memcpy(&low, from, 4);
+    if (bit % 32 + (uint32_t)width > 32) memcpy(&high, from + 4 * STRATA_LANES, 4);
+    word = ((uint64_t)high << 32 | low) >> (bit % 32);
+  }
+  return (uint32_t)(word & ((1ull << width) - 1));
+}
+
+void strata_postings_positions(
+    uint32_t *out, const uint8_t *in, int32_t count, int32_t width, uint32_t first, uint32_t limit) {
+  strata_postings_unpack(out, in, count, width);
+  uint32_t next = first;
+  int32_t i = 0;
+  if (count == STRATA_POSTINGS_BLOCK) {
+    strata_lanes sum = {next - 1, next - 1, next - 1, next - 1};
+    const strata_lanes zero = {0, 0, 0, 0};
+    const strata_lanes most = zero + (limit - 1);
+    for (; i < count; i += STRATA_LANES) {
+      strata_lanes steps = strata_lanes_load((const uint8_t *)(out + i)) + 1;
+      steps += __builtin_shufflevector(zero, steps, 0, 4, 5, 6);
+      steps += __builtin_shufflevector(zero, steps, 0, 1, 4, 5);
+      sum = steps + __builtin_shufflevector(sum, sum, 3, 3, 3, 3);
+      strata_lanes over = (strata_lanes)(sum > most);
+      strata_lanes safe = (sum & ~over) | (most & over);
+      memcpy(out + i, &safe, sizeof safe);
+    }
+    return;
+  }
+  for (; i < count; i++) {
+    next += out[i];
+    out[i] = next < limit ? next : limit - 1;
+    next++;
+  }
+}
+
+static inline __attribute__((always_inline)) void strata_score(
+    int32_t *restrict scores, const uint32_t *restrict positions, const uint32_t *restrict counts, int32_t count,
+    const uint32_t *restrict lengths, strata_bm25 weights) {
+  // Gathered first, so that the division is over whole vectors.
+  float of[STRATA_POSTINGS_BLOCK];
+  for (int32_t i = 0; i < count; i++) of[i] = (float)(int32_t)lengths[positions[i]];
+  for (int32_t i = 0; i < count; i++) {
+    float frequency = (float)(int32_t)counts[i];
+    float scaled = weights.factor * of[i];
+    float norm = weights.offset + scaled;
+    float share = frequency / (frequency + norm);
+    float score = weights.weight * share;
+    scores[i] = (int32_t)score + 1;
+  }
+}
+
+#if STRATA_X86
+__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2"))) static void strata_score_avx512(
+    int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
+    strata_bm25 weights) {
+  strata_score(scores, positions, counts, count, lengths, weights);
+}
+__attribute__((target("avx2"))) static void strata_score_avx2(
+    int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
+    strata_bm25 weights) {
+  strata_score(scores, positions, counts, count, lengths, weights);
+}
+#endif
+
+void strata_bm25_scores(
+    int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
+    strata_bm25 weights) {
+#if STRATA_X86
+  strata_isa isa = strata_isa_current();
+  if (isa >= STRATA_ISA_AVX512) {
+    strata_score_avx512(scores, positions, counts, count, lengths, weights);
+    return;
+  }
+  if (isa == STRATA_ISA_AVX2) {
+    strata_score_avx2(scores, positions, counts, count, lengths, weights);
+    return;
+  }
+#endif
+  strata_score(scores, positions, counts, count, lengths, weights);
+}
+
+int32_t strata_bm25_add(
+    int32_t *window, uint32_t start, uint32_t size, const uint64_t *allowed, const uint32_t *positions,
+    const int32_t *scores, int32_t from, int32_t count) {
+  int32_t i = from;
+  for (; i < count; i++) {
+    uint32_t position = positions[i], slot = position - start;
+    if (slot >= size) break;
+    if (allowed[position >> 6] >> (position & 63) & 1) window[slot] += scores[i];
+  }
+  return i;
+}
+
+static inline __attribute__((always_inline)) void strata_at_least(
+    uint64_t *bits, const int32_t *window, uint32_t size, int32_t least) {
+  for (uint32_t word = 0; word < size / 64; word++) {
+    uint64_t found = 0;
+    for (uint32_t i = 0; i < 64; i++) found |= (uint64_t)(window[64 * word + i] >= least) << i;
+    bits[word] = found;
+  }
+}
+
+#if STRATA_X86
+#include <immintrin.h>
+__attribute__((target("avx512f"))) static void strata_at_least_avx512(
+    uint64_t *bits, const int32_t *window, uint32_t size, int32_t least) {
+  __m512i bound = _mm512_set1_epi32(least);
+  for (uint32_t word = 0; word < size / 64; word++) {
+    const int32_t *from = window + 64 * word;
+    uint64_t found = 0;
+    for (uint32_t part = 0; part < 4; part++) {
+      found |= (uint64_t)_mm512_cmpge_epi32_mask(_mm512_loadu_si512(from + 16 * part), bound) << (16 * part);
+    }
+    bits[word] = found;
+  }
+}
+__attribute__((target("avx2"))) static void strata_at_least_avx2(
+    uint64_t *bits, const int32_t *window, uint32_t size, int32_t least) {
+  __m256i bound = _mm256_set1_epi32(least - 1);
+  for (uint32_t word = 0; word < size / 64; word++) {
+    const int32_t *from = window + 64 * word;
+    uint64_t found = 0;
+    for (uint32_t part = 0; part < 8; part++) {
+      __m256i above = _mm256_cmpgt_epi32(_mm256_loadu_si256((const void *)(from + 8 * part)), bound);
+      found |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(above)) << (8 * part);
+    }
+    bits[word] = found;
+  }
+}
+#endif
+
+void strata_bm25_at_least(uint64_t *bits, const int32_t *window, uint32_t size, int32_t least) {
+#if STRATA_X86
+  strata_isa isa = strata_isa_current();
+  if (isa >= STRATA_ISA_AVX512) {
+    strata_at_least_avx512(bits, window, size, least);
+    return;
+  }
+  if (isa == STRATA_ISA_AVX2) {
+    strata_at_least_avx2(bits, window, size, least);
+    return;
+  }
+#endif
+  strata_at_least(bits, window, size, least);
+}
