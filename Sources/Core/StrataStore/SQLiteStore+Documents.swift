@@ -170,7 +170,7 @@ extension SQLiteStore: DocumentStore {
         """, arguments: [document, version])
   }
 
-  private static func record(_ row: Row, readers: [Reader]) throws -> DocumentRecord {
+  static func record(_ row: Row, readers: [Reader]) throws -> DocumentRecord {
     let metadata: String = row["metadata"]
     return DocumentRecord(
       collection: row["collection"], path: row["path"], version: row["number"], contentHash: row["content_hash"],

@@ -43,6 +43,7 @@ extension SQLiteStore: Journal {
       try db.execute(
         sql: "UPDATE runs SET event_count = event_count + 1, updated_at = ? WHERE id = ?",
         arguments: [time, row["id"] as Int64])
+      if event.kind == "answer.completed" { try Self.noteCitations(db, of: row["id"], event.payload) }
     }
   }
 

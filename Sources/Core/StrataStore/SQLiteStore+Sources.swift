@@ -5,16 +5,16 @@ import StrataCore
 
 extension SQLiteStore {
   public func sources(in collection: String) async throws -> [SourceRecord] {
-    try await read { db in
-      try Row.fetchAll(
-        db, sql: "SELECT * FROM sources WHERE collection = ? ORDER BY key",
-        arguments: [Self.collectionID(db, collection, create: false)]
-      ).map { row in
+    try await read { db in try Self.sources(db, Self.collectionID(db, collection, create: false)) }
+  }
+
+  static func sources(_ db: Database, _ collection: Int64) throws -> [SourceRecord] {
+    try Row.fetchAll(db, sql: "SELECT * FROM sources WHERE collection = ? ORDER BY key", arguments: [collection])
+      .map { row in
         SourceRecord(
           key: row["key"], connector: row["connector"], uri: row["uri"], cursor: row["cursor"],
           completedAt: (row["completed_at"] as Double?).map(Date.init(timeIntervalSinceReferenceDate:)))
       }
-    }
   }
 
   public func setSource(_ source: SourceRecord, in collection: String) async throws {
@@ -39,5 +39,61 @@ extension SQLiteStore {
       let statement = try db.cachedStatement(sql: "UPDATE documents SET stamp = ? WHERE collection = ? AND path = ?")
       for (path, stamp) in stamps { try statement.execute(arguments: [stamp, collection, path]) }
     }
+  }
+}
+
+// MARK: Collections as wholes
+
+/// How much a collection holds.
+public struct CollectionSize: Sendable, Hashable {
+  public var documents = 0
+  /// Of all documents, history included.
+  public var versions = 0
+  /// Of current versions.
+  public var chunks = 0
+  /// Bytes of current documents as they were read.
+  public var bytes = 0
+}
+
+extension SQLiteStore {
+  public func size(of collection: String) async throws -> CollectionSize {
+    try await read { db in
+      let row = try Row.fetchOne(
+        db,
+        sql: """
+          SELECT count(DISTINCT documents.id) AS documents, count(*) AS versions,
+            coalesce(sum(chunk_count) FILTER (WHERE number = documents.version), 0) AS chunks,
+            coalesce(sum(byte_count) FILTER (WHERE number = documents.version), 0) AS bytes
+          FROM versions JOIN documents ON documents.id = versions.document WHERE documents.collection = ?
+          """, arguments: [Self.collectionID(db, collection, create: false)])
+      guard let row else { return CollectionSize() }
+      return CollectionSize(
+        documents: row["documents"], versions: row["versions"], chunks: row["chunks"], bytes: row["bytes"])
+    }
+  }
+
+  /// Makes a collection disappear with its documents, settings, groups and the vectors that only it used.
+  /// - Returns: whether there was one.
+  @discardableResult
+  public func deleteCollection(_ name: String) async throws -> Bool {
+    let isDeleted = try await write { db in
+      let id = try Self.collectionID(db, name, create: false)
+      guard id >= 0 else { return false }
+      try db.execute(
+        sql: """
+          DELETE FROM embeddings WHERE text_hash IN
+            (SELECT input_hash FROM chunks JOIN versions ON versions.id = chunks.version
+              JOIN documents ON documents.id = versions.document
+              WHERE documents.collection = ?1 AND input_hash IS NOT NULL)
+          AND text_hash NOT IN
+            (SELECT input_hash FROM chunks JOIN versions ON versions.id = chunks.version
+              JOIN documents ON documents.id = versions.document
+              WHERE documents.collection <> ?1 AND input_hash IS NOT NULL)
+          """, arguments: [id])
+      try db.execute(sql: "DELETE FROM collections WHERE id = ?", arguments: [id])
+      return true
+    }
+    if isDeleted { await truncateLogNowAndThen() }
+    return isDeleted
   }
 }

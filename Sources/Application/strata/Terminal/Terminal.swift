@@ -120,22 +120,27 @@ final class ProgressBar: Sendable {
   }
 
   func update(_ done: Int, of total: Int, note: String = "") {
+    let fraction = total > 0 ? min(1, Double(done) / Double(total)) : 0
+    let seconds = start.duration(to: .now) / .seconds(1)
+    let speed = seconds > 0 ? Double(done) / seconds : 0
+    let left = speed > 0 ? " · \(Terminal.formatted(seconds: Double(max(0, total - done)) / speed)) left" : ""
+    show(fraction, rate(speed) + left + (note.isEmpty ? "" : " · \(note)"))
+  }
+
+  /// - Parameters:
+  ///   - fraction: done, from 0 to 1.
+  ///   - note: what else is to be said, such as rate and time left.
+  func show(_ fraction: Double, _ note: String) {
     guard Terminal.isInteractive else { return }
     let now = ContinuousClock.now
-    let elapsed = start.duration(to: now)
-    guard elapsed > .milliseconds(500) else { return }
+    guard start.duration(to: now) > .milliseconds(500) else { return }
     state.withLock { state in
-      if let drawnAt = state.drawnAt, drawnAt.duration(to: now) < .milliseconds(100), done < total { return }
+      if let drawnAt = state.drawnAt, drawnAt.duration(to: now) < .milliseconds(100), fraction < 1 { return }
       state.drawnAt = now
       state.isDrawn = true
-      let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
-      let fraction = total > 0 ? min(1, Double(done) / Double(total)) : 0
-      let speed = Double(done) / seconds
-      let left = speed > 0 ? " · \(Terminal.formatted(seconds: Double(max(0, total - done)) / speed)) left" : ""
       let filled = Int(fraction * 24)
       let bar = String(repeating: "━", count: filled) + String(repeating: "─", count: 24 - filled)
-      var line = "\(title) \(bar) \(Int(fraction * 100))% · \(rate(speed))\(left)"
-      if !note.isEmpty { line += " · \(note)" }
+      let line = "\(title) \(bar) \(Int(fraction * 100))% · \(note)"
       Terminal.err("\r\u{1B}[2K" + String(line.prefix(Terminal.width - 1)), terminator: "")
     }
   }

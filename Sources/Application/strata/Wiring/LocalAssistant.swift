@@ -104,7 +104,7 @@ final class LocalAssistant: AppService {
         remedy: "Check the space and the permissions of \(folder.path).")
     }
     do {
-      return AppDocument(try await collection.ingestor.add(path, in: uploads.path, readers: [Self.owner(principal)]))
+      return AppDocument(try await collection.ingestor().add(path, in: uploads.path, readers: [Self.owner(principal)]))
     } catch {
       try? FileManager.default.removeItem(at: target)
       throw error
@@ -141,7 +141,7 @@ final class LocalAssistant: AppService {
         CommandError.notYours, "Only the one who uploaded \(path) can delete it.",
         remedy: "Documents of the ingested folder are deleted there.")
     }
-    try await collection.ingestor.remove(path)
+    try await collection.ingestor().remove(path)
     try? FileManager.default.removeItem(at: uploads.appendingPathComponent(path))
     return true
   }

@@ -33,11 +33,29 @@ struct Wiring: Sendable {
     return try ComputePool(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
   }
 
-  /// The embedder that documents and queries share.
+  /// The embedder of collections that have none yet.
   func embedder(pool: ComputePool, precision: EncoderPrecision = .int8) throws -> MiniLMEmbedder {
-    let name = catalog.defaultEncoder
-    return try MiniLMEmbedder(
-      folder: modelStore.encoderFolder(name).path, id: name, pool: pool, precision: precision)
+    try embedder(named: catalog.defaultEncoder, pool: pool, precision: precision)
+  }
+
+  /// - Parameter name: of the catalog, or `file:FOLDER`.
+  func embedder(
+    named name: String, pool: ComputePool, precision: EncoderPrecision = .int8
+  ) throws -> MiniLMEmbedder {
+    try MiniLMEmbedder(folder: modelStore.encoderFolder(name).path, id: name, pool: pool, precision: precision)
+  }
+
+  /// The embedder by which a collection is searched.
+  /// - Parameter identity: a name and the start of the weights' hash, as the collection remembers it.
+  func embedder(identity: String, pool: ComputePool) throws -> MiniLMEmbedder {
+    let name = identity.lastIndex(of: "@").map { String(identity[..<$0]) } ?? identity
+    let embedder = try embedder(named: name, pool: pool)
+    guard embedder.id == identity else {
+      throw CommandError(
+        CommandError.hashMismatch, "The collection was embedded by \(identity), but \(name) is \(embedder.id) now.",
+        remedy: "Embed it again: strata collection embedder COLLECTION --model \(name)")
+    }
+    return embedder
   }
 
   /// - Parameter speculation: `off`, `lookup` or `draft:MODEL`.
@@ -86,8 +104,15 @@ struct Wiring: Sendable {
   /// A collection that is ready to be searched.
   func collection(_ name: String, pool: ComputePool) async throws -> Collection {
     let store = try store()
-    let embedder = try embedder(pool: pool)
-    let retriever = HybridRetriever(store: store, embedder: embedder, collection: name)
+    let known = try await store.embedders(of: name).current
+    let embedder = try known.map { try self.embedder(identity: $0, pool: pool) } ?? embedder(pool: pool)
+    let make: @Sendable (MiniLMEmbedder) -> SwitchingRetriever.Generation = { embedder in
+      SwitchingRetriever.Generation(
+        embedder: embedder, retriever: HybridRetriever(store: store, embedder: embedder, collection: name))
+    }
+    let retriever = SwitchingRetriever(make(embedder), store: store, collection: name) { identity in
+      make(try self.embedder(identity: identity, pool: pool))
+    }
     return Collection(name: name, store: store, embedder: embedder, retriever: retriever)
   }
 }
@@ -97,10 +122,12 @@ struct Collection: Sendable {
   let name: String
   let store: SQLiteStore
   let embedder: MiniLMEmbedder
-  let retriever: HybridRetriever
+  let retriever: SwitchingRetriever
 
-  var ingestor: Ingestor {
-    Ingestor(store: store, index: retriever.index, embedder: embedder, collection: name)
+  func ingestor(_ options: Ingestor.Options = Ingestor.Options()) -> Ingestor {
+    let current = retriever.current
+    return Ingestor(
+      store: store, index: current.retriever.index, embedder: current.embedder, collection: name, options: options)
   }
 
   /// The principal with the groups that the collection's access file gives them.

@@ -15,14 +15,23 @@ public protocol Connector: Sendable {
   /// Begins the paths of the source's documents and names it in its collection; empty for the folder.
   var key: String { get }
 
+  /// Whether each item says who may read it (``SourceItem/readers``), rather than a policy.
+  var tellsReadersByItem: Bool { get }
   /// Who may read what is there, when the source says so itself. Paths in it lack the ``key``.
   func accessPolicy() async throws -> AccessPolicy?
   /// - Parameter cursor: of an earlier listing, all of which was taken in.
   /// - Returns: nil when nothing has changed since.
   /// - Throws: ``RetrievalError`` when the source cannot be read; then nothing is deleted.
   func list(since cursor: String?) async throws -> SourceListing?
+  /// Whether the item is what it was when it was known by `stamp`, without fetching it.
+  func isUnchanged(_ item: SourceItem, since stamp: String) -> Bool
   /// One result for each of `items`, in their order. One that cannot be read does not stop the others.
   func fetch(_ items: [SourceItem]) async -> [Result<FetchedItem, any Error>]
+}
+
+extension Connector {
+  public var tellsReadersByItem: Bool { false }
+  public func isUnchanged(_ item: SourceItem, since stamp: String) -> Bool { item.stamp == stamp }
 }
 
 /// What a source holds at one moment.
@@ -58,6 +67,8 @@ public struct SourceItem: Sendable, Hashable {
   public var stamp: String?
   /// About how much there is to read, for the time left.
   public var byteCount: Int
+  /// Who may read it, from a connector that ``Connector/tellsReadersByItem``.
+  public var readers: [Reader]?
   /// What ``stamp`` or ``SourceContent/stamp`` was when the item was taken in; set by the ingest.
   public var knownStamp: String?
 

@@ -18,6 +18,8 @@ struct IngestRun {
   var schema: MetadataSchema?
   var chunking = ChunkingStrategy()
   var pipeline = ""
+  /// By path, from a connector that tells them by item.
+  var itemReaders: [String: [Reader]] = [:]
   /// What the source will be known to hold when everything went well.
   var cursor: String?
   /// Current versions by path, as the store had them.
@@ -37,7 +39,7 @@ struct IngestRun {
 
   /// - Parameter path: with the source's key.
   func readers(for path: String) -> [Reader] {
-    policy.readers(for: String(path.dropFirst(connector?.key.count ?? 0)))
+    itemReaders[path] ?? policy.readers(for: String(path.dropFirst(connector?.key.count ?? 0)))
   }
 
   mutating func add(_ stage: String, _ duration: Duration) { report.stages[stage, default: .zero] += duration }

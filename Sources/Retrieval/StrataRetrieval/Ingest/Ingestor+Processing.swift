@@ -164,6 +164,6 @@ extension IndexEntry {
     self.init(
       id: chunk.id, document: chunk.document,
       title: DocumentChunk.context(title: record.title, headingPath: chunk.headingPath), body: chunk.text,
-      vector: chunk.embedding, readers: record.readers)
+      vector: chunk.embedding, readers: record.readers, fields: record.fields)
   }
 }

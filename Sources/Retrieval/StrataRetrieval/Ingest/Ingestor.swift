@@ -23,6 +23,8 @@ public actor Ingestor {
     /// Batches of documents that are read and parsed at the same time.
     public var concurrency = 2
     public var now: @Sendable () -> Date = { Date() }
+    /// Tells other tools where the collection's documents come from.
+    public var lineage: LineageReporting?
 
     public init() {}
   }
@@ -68,13 +70,37 @@ public actor Ingestor {
     guard !isRunning else { throw RetrievalError.busy(collection: collection) }
     isRunning = true
     defer { isRunning = false }
-    var run = IngestRun(connector, monitor: IngestMonitor(progress))
-    try await open(&run)
-    let work = try await plan(&run)
-    try await embedding(&run) { wakeUp, run in try await self.process(work, &run, wakeUp) }
-    try await close(run)
-    run.report.duration = .now - run.start
-    return run.report
+    let events = options.lineage.map { reporting in
+      OpenLineageEvents(
+        connector, collection: collection, producer: reporting.producer, version: reporting.version,
+        namespace: reporting.namespace)
+    }
+    var warnings = await tell(events?.start(at: options.now()))
+    do {
+      var run = IngestRun(connector, monitor: IngestMonitor(progress))
+      try await open(&run)
+      let work = try await plan(&run)
+      try await embedding(&run) { wakeUp, run in try await self.process(work, &run, wakeUp) }
+      let source = try await close(run)
+      run.report.duration = .now - run.start
+      warnings += await tell(events?.complete(run.report, source: source, at: options.now()))
+      run.report.warnings += warnings
+      return run.report
+    } catch {
+      _ = await tell(events?.fail(error, at: options.now()))
+      throw error
+    }
+  }
+
+  /// - Returns: a warning when the event could not be told.
+  private func tell(_ event: JSON?) async -> [String] {
+    guard let event, let lineage = options.lineage else { return [] }
+    do {
+      try await lineage.send(event)
+      return []
+    } catch {
+      return ["The lineage event could not be sent: \((error as? any StrataError)?.message ?? "\(error)")"]
+    }
   }
 
   /// Makes the vectors that are missing, without looking at any source.
@@ -112,9 +138,11 @@ public actor Ingestor {
     run.records = try await stored(nil) {
       Dictionary(try await $0.documents(in: $1).map { ($0.path, $0) }) { $1 }
     }
-    let changed = run.records.values.filter {
-      run.owns($0) && Set($0.readers) != Set(run.readers(for: $0.path))
-    }
+    if !connector.tellsReadersByItem { try await applyReaders(&run) }
+  }
+
+  private func applyReaders(_ run: inout IngestRun) async throws {
+    let changed = run.records.values.filter { run.owns($0) && Set($0.readers) != Set(run.readers(for: $0.path)) }
     for record in changed.sorted(by: { $0.path < $1.path }) {
       let readers = run.readers(for: record.path)
       await index?.setReaders(readers, of: record.path)
@@ -177,6 +205,10 @@ public actor Ingestor {
     run.report.skipped = listing.skipped
     run.report.warnings += listing.warnings
     run.cursor = listing.cursor
+    if connector.tellsReadersByItem {
+      for item in listing.items { run.itemReaders[item.path] = item.readers ?? [] }
+      try await applyReaders(&run)
+    }
     var work: [IngestWork] = []
     var present: Set<String> = []
     for item in listing.items where !run.policy.ignores(String(item.path.dropFirst(connector.key.count))) {
@@ -189,7 +221,7 @@ public actor Ingestor {
         continue
       }
       let isMadeAlike = record?.provenance.pipeline == run.pipeline
-      if let stamp = item.stamp, isMadeAlike, record?.provenance.stamp == stamp {
+      if isMadeAlike, let stamp = record?.provenance.stamp, connector.isUnchanged(item, since: stamp) {
         run.report.unchanged += 1
         continue
       }
@@ -216,7 +248,10 @@ public actor Ingestor {
     guard let embedder else { return try await body(wakeUp, &run) }
     let collection = self.collection
     try await stored(nil) { try await $0.retryEmbeddings(in: $1) }
-    try await stored(nil) { try await $0.prepare(embedder: embedder.id, in: $1) }
+    // That others are being made to take the place of these vectors is none of this ingest's business.
+    if try await stored(nil, { try await $0.embedders(of: $1).current }) != embedder.id {
+      try await stored(nil) { try await $0.prepare(embedder: embedder.id, in: $1) }
+    }
     let waiting = try await stored(nil) { try await $0.pendingEmbeddingCount(for: embedder.id, in: $1) }
     run.monitor.update { $0.vectorsTotal = waiting }
     let worker = EmbeddingWorker(
@@ -247,14 +282,19 @@ public actor Ingestor {
     for (document, error) in result.failures where !run.report.failed.contains(where: { $0.document == document }) {
       run.report.failed.append(IngestReport.Failure(document: document, error: error, keepsPreviousVersion: false))
     }
-    if try await stored(nil, { try await $0.switchEmbedder(in: $1) }) { try await index?.refresh() }
+    if try await stored(nil, { try await $0.embedders(of: $1).next }) == embedder.id,
+      try await stored(nil, { try await $0.switchEmbedder(in: $1) })
+    {
+      try await index?.refresh()
+    }
   }
 
-  private func close(_ run: IngestRun) async throws {
-    guard var source = run.source else { return }
+  private func close(_ run: IngestRun) async throws -> SourceRecord? {
+    guard var source = run.source else { return nil }
     source.cursor = run.report.failed.isEmpty ? run.cursor : nil
     source.completedAt = options.now()
     try await stored(nil) { [source] in try await $0.setSource(source, in: $1) }
+    return source
   }
 
   // MARK: Changing store and index

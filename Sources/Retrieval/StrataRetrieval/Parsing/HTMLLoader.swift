@@ -12,7 +12,7 @@ struct HTMLLoader {
     }
     return ParsedDocument(
       canonicalText: String(decoding: writer.output, as: UTF8.self), title: title(tree, writer.blocks, path: path),
-      blocks: writer.blocks, mediaType: "text/html")
+      blocks: writer.blocks, mediaType: "text/html", metadata: tree.metadata)
   }
 
   /// What the page calls itself, preferring the heading that readers see.

@@ -20,7 +20,7 @@ struct MarkdownLoader {
     let title = frontMatter.title ?? heading.first { $0.0 == 1 }?.1 ?? heading.first?.1
     return ParsedDocument(
       canonicalText: text, title: title ?? DocumentFormat.title(fromPath: path), blocks: reader.blocks,
-      mediaType: "text/markdown")
+      mediaType: "text/markdown", metadata: FrontMatter.metadata(bytes.text(frontMatter.yaml)) ?? [:])
   }
 
   private static func withDocument(
@@ -59,17 +59,18 @@ struct MarkdownLoader {
   }
 
   /// Skips a byte order mark and a YAML block between `---` lines.
-  private static func frontMatter(_ bytes: [UInt8]) -> (end: Int, title: String?) {
+  private static func frontMatter(_ bytes: [UInt8]) -> (end: Int, yaml: Range<Int>, title: String?) {
     let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     guard bytes[start...].starts(with: "---\n".utf8) || bytes[start...].starts(with: "---\r\n".utf8) else {
-      return (start, nil)
+      return (start, start..<start, nil)
     }
     var title: String?
     let lines = Array(bytes.prefix(start + 65536)).lineRanges(from: start)
     for (index, line) in lines.enumerated().dropFirst() {
       let text = bytes.text(bytes.trimmed(line))
       if text == "---" || text == "..." {
-        return (index + 1 < lines.count ? lines[index + 1].lowerBound : line.upperBound, title)
+        let end = index + 1 < lines.count ? lines[index + 1].lowerBound : line.upperBound
+        return (end, lines[1].lowerBound..<line.lowerBound, title)
       }
       if text.hasPrefix("title:") {
         let value = text.dropFirst(6).drop { $0 == " " || $0 == "\"" || $0 == "'" }
@@ -77,7 +78,7 @@ struct MarkdownLoader {
         title = end.map { String(value[...$0]) }
       }
     }
-    return (start, nil)
+    return (start, start..<start, nil)
   }
 }
 

@@ -16,10 +16,17 @@ public actor CollectionIndex {
   private var chunksByDocument: [String: Set<Int64>] = [:]
   private var token: Int64 = 0
   private var isLoaded = false
+  /// The embedder whose vectors belong here; nil takes those of the right length.
+  private let embedder: String?
+  /// False from when the collection has another embedder: its vectors mean nothing beside those that are here.
+  private var takesVectors = true
 
-  /// - Parameter dimension: of the embedder's vectors; nil searches by words only.
-  public init(store: any DocumentStore, dimension: Int?, collection: String = "default") {
+  /// - Parameters:
+  ///   - dimension: of the embedder's vectors; nil searches by words only.
+  ///   - embedder: its identity.
+  public init(store: any DocumentStore, dimension: Int?, embedder: String? = nil, collection: String = "default") {
     self.store = store
+    self.embedder = embedder
     self.collection = collection
     index = HybridIndex(dimension: dimension)
   }
@@ -30,6 +37,9 @@ public actor CollectionIndex {
   public func load() async throws {
     // The token first: what happens while we read will be told again, which does no harm.
     let token = try await (store as? any ChangeFeed)?.changeToken(in: collection) ?? 0
+    if let embedder, let current = try await store.embedders(of: collection).current, current != embedder {
+      takesVectors = false
+    }
     let records = try await recordsByPath()
     let chunks = try await store.chunks(in: collection)
     let known = Set(documentsByChunk.keys)
@@ -45,6 +55,7 @@ public actor CollectionIndex {
     guard let feed = store as? any ChangeFeed else { return }
     guard try await feed.changeToken(in: collection) != token else { return }
     guard let changes = try await feed.changes(since: token, in: collection) else { return try await load() }
+    if changes.embedderChanged { takesVectors = false }
     let fresh = changes.added.filter { documentsByChunk[$0.id] == nil }
     try add(fresh, of: fresh.isEmpty ? [:] : try await recordsByPath(), removing: changes.removed)
     try await embedded(changes.embedded)
@@ -60,7 +71,7 @@ public actor CollectionIndex {
 
   /// After chunks that are here already have got their vectors.
   func embedded(_ chunks: [ChunkRecord]) async throws {
-    guard !chunks.isEmpty, index.dimension != nil else { return }
+    guard !chunks.isEmpty, index.dimension != nil, takesVectors else { return }
     var records: [String: DocumentRecord] = [:]
     for document in Set(chunks.map(\.document)) {
       records[document] = try await store.document(document, version: nil, in: collection)
@@ -87,7 +98,7 @@ public actor CollectionIndex {
       guard let record = records[chunk.document], record.version == chunk.version else { continue }
       var chunk = chunk
       // Vectors of another embedder than this index is made for are worth nothing here.
-      if chunk.embedding?.count != index.dimension { chunk.embedding = nil }
+      if chunk.embedding?.count != index.dimension || !takesVectors { chunk.embedding = nil }
       entries.append(IndexEntry(chunk, of: record))
     }
     guard !entries.isEmpty || !removed.isEmpty else { return }

@@ -26,7 +26,10 @@ public final class HybridRetriever: Retriever {
     collection: String = "default", options: Options = Options()
   ) {
     self.store = store
-    self.index = index ?? CollectionIndex(store: store, dimension: embedder?.dimension, collection: collection)
+    self.index =
+      index
+      ?? CollectionIndex(
+        store: store, dimension: embedder?.dimension, embedder: embedder?.id, collection: collection)
     self.embedder = embedder
     self.options = options
   }
