@@ -127,8 +127,33 @@ def crash(folder, kills):
     versions = database(env).execute("SELECT max(number) FROM versions").fetchone()[0]
     total = database(env).execute("SELECT count(*) FROM embeddings").fetchone()[0]
     assert versions == 1 and saved == sorted(saved) and total == saved[-1] + report["embedded"], (versions, saved, total)
+    switching(env, kills, rng)
     print(f"\nkill -9: {hits} of {kills} hit a running ingest; vectors on disk after each: {saved}; the last run made "
           f"{report['embedded']} of {total}; documents, chunks and vectors are those of a run that nobody killed")
+
+
+def switching(env, kills, rng):
+    """The same while another embedder (the same weights under another name) takes over."""
+    model = "file:" + str((models / "all-minilm-l6-v2").resolve())
+    query = "SELECT count(DISTINCT text_hash) FROM embeddings WHERE embedder LIKE 'file:%'"
+    command = [strata, "collection", "embedder", "default", "--model", model, "--json"]
+    saved = []
+    for _ in range(kills):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
+        time.sleep(rng.uniform(0.3, 1.2))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        saved.append(database(env).execute(query).fetchone()[0])
+        found = subprocess.run(
+            [strata, "search", "network policy", "--legs", "dense", "--json"], capture_output=True, text=True, env=env)
+        assert json.loads(found.stdout)["hits"], found
+    done = json.loads(subprocess.run(command, capture_output=True, text=True, env=env).stdout)
+    shown = json.loads(subprocess.run([strata, "collection", "show", "--json"], capture_output=True, text=True, env=env).stdout)
+    assert shown["embedder"].startswith("file:") and shown["next_embedder"] is None and not any(shown["waiting"].values())
+    assert saved == sorted(saved) and database(env).execute(query).fetchone()[0] == saved[-1] + done["embedded"]
+    assert database(env).execute("SELECT count(*) FROM embeddings WHERE embedder NOT LIKE 'file:%'").fetchone()[0] == 0
+    print(f"\nkill -9 while the embedder changes: vectors on disk after each: {saved}; the last run made {done['embedded']}; "
+          "every search in between found something")
 
 
 RIVAL = r'''

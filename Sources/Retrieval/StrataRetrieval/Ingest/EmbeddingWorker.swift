@@ -10,11 +10,10 @@ struct EmbeddingWorker: Sendable {
     /// Documents with a text that the embedder refused; they are found by their words only.
     var failures: [(document: String, error: any Error)] = []
     var duration = Duration.zero
-    var indexing = Duration.zero
   }
 
   let store: any DocumentStore
-  let index: CollectionIndex?
+  let feed: IndexFeed?
   let embedder: any Embedder
   let collection: String
   let batchChunkCount: Int
@@ -63,9 +62,7 @@ struct EmbeddingWorker: Sendable {
     for pending in batch {
       if let error = failures[pending.inputHash] { result.failures.append((pending.document, error)) }
     }
-    let indexing = ContinuousClock.now
-    try await index?.embedded(embedded)
-    result.indexing += .now - indexing
+    try await feed?.embedded(embedded)
   }
 
   private func embed(

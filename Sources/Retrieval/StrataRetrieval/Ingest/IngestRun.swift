@@ -11,6 +11,8 @@ struct IngestWork: Sendable {
 struct IngestRun {
   /// Nil for work that concerns no source.
   let connector: (any Connector)?
+  /// Tells the index of this process, if there is one.
+  let feed: IndexFeed?
   let monitor: IngestMonitor
   let start = ContinuousClock.now
   var source: SourceRecord?
@@ -28,9 +30,10 @@ struct IngestRun {
   var stamps: [String: String] = [:]
   var report: IngestReport
 
-  init(_ connector: (any Connector)?, monitor: IngestMonitor) {
+  init(_ connector: (any Connector)?, _ feed: IndexFeed?, monitor: IngestMonitor) {
     self.connector = connector
     self.monitor = monitor
+    self.feed = feed
     report = IngestReport(source: connector?.uri ?? "")
   }
 

@@ -112,10 +112,8 @@ extension Ingestor {
       try await store.save(versions, embedder: embedderID)
     }
     run.add("store", .now - start)
-    let indexing = ContinuousClock.now
-    try await index?.saved(
+    try await run.feed?.saved(
       zip(versions, saved).map { (chunks: $1.added, record: $0.record) }, removed: saved.flatMap(\.removed))
-    run.add("index", .now - indexing)
     var waiting = 0
     for ((item, document), (version, saved)) in zip(documents, zip(versions, saved)) {
       let isNew = run.records.updateValue(version.record, forKey: item.path) == nil

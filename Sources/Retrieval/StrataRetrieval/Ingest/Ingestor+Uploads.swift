@@ -18,7 +18,7 @@ extension Ingestor {
     }
     let known = try await stored(path) { try await $0.document(path, version: nil, in: $1) }
     let connector = try FolderConnector(root, readers: readers, fileByteLimit: options.fileByteLimit, now: options.now)
-    var run = IngestRun(connector, monitor: IngestMonitor(nil))
+    var run = IngestRun(connector, feed(), monitor: IngestMonitor(nil))
     run.policy = AccessPolicy(rules: [AccessPolicy.Rule("**", readers: readers)])
     run.pipeline = try await pipeline(&run)
     run.records[path] = known

@@ -77,7 +77,7 @@ public actor Ingestor {
     }
     var warnings = await tell(events?.start(at: options.now()))
     do {
-      var run = IngestRun(connector, monitor: IngestMonitor(progress))
+      var run = IngestRun(connector, feed(), monitor: IngestMonitor(progress))
       try await open(&run)
       let work = try await plan(&run)
       try await embedding(&run) { wakeUp, run in try await self.process(work, &run, wakeUp) }
@@ -109,7 +109,7 @@ public actor Ingestor {
     guard !isRunning else { throw RetrievalError.busy(collection: collection) }
     isRunning = true
     defer { isRunning = false }
-    var run = IngestRun(nil, monitor: IngestMonitor(progress))
+    var run = IngestRun(nil, feed(), monitor: IngestMonitor(progress))
     try await embedding(&run) { _, _ in }
     run.report.duration = .now - run.start
     return run.report
@@ -245,7 +245,10 @@ public actor Ingestor {
     _ run: inout IngestRun, _ body: (AsyncStream<Void>.Continuation, inout IngestRun) async throws -> Void
   ) async throws {
     let (wakeUps, wakeUp) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    guard let embedder else { return try await body(wakeUp, &run) }
+    guard let embedder else {
+      try await body(wakeUp, &run)
+      return try await flush(&run)
+    }
     let collection = self.collection
     try await stored(nil) { try await $0.retryEmbeddings(in: $1) }
     // That others are being made to take the place of these vectors is none of this ingest's business.
@@ -255,7 +258,7 @@ public actor Ingestor {
     let waiting = try await stored(nil) { try await $0.pendingEmbeddingCount(for: embedder.id, in: $1) }
     run.monitor.update { $0.vectorsTotal = waiting }
     let worker = EmbeddingWorker(
-      store: store, index: index, embedder: embedder, collection: collection,
+      store: store, feed: run.feed, embedder: embedder, collection: collection,
       batchChunkCount: options.batchChunkCount)
     let monitor = run.monitor
     async let embedded = worker.run(wakeUps, monitor)
@@ -278,7 +281,7 @@ public actor Ingestor {
     }
     run.report.embedded += result.embedded
     run.add("embed", result.duration)
-    run.add("index", result.indexing)
+    try await flush(&run)
     for (document, error) in result.failures where !run.report.failed.contains(where: { $0.document == document }) {
       run.report.failed.append(IngestReport.Failure(document: document, error: error, keepsPreviousVersion: false))
     }
@@ -287,6 +290,12 @@ public actor Ingestor {
     {
       try await index?.refresh()
     }
+  }
+
+  private func flush(_ run: inout IngestRun) async throws {
+    guard let feed = run.feed else { return }
+    try await feed.flush()
+    run.add("index", await feed.duration)
   }
 
   private func close(_ run: IngestRun) async throws -> SourceRecord? {
@@ -298,6 +307,8 @@ public actor Ingestor {
   }
 
   // MARK: Changing store and index
+
+  func feed() -> IndexFeed? { index.map { IndexFeed($0, store) } }
 
   func delete(_ path: String) async throws {
     let removed = try await stored(path) { try await $0.delete(path, in: $1) }
