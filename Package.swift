@@ -22,6 +22,7 @@ extension Target {
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -60,7 +61,7 @@ let package = Package(
       name: "CLibCrypto", path: "Sources/System/CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .layer("Core", "StrataCore", [logging, "CLibCrypto"]),
     .layer("Core", "StrataSchema", ["StrataCore"]),
-    .layer("Core", "StrataStore", ["StrataCore", grdb]),
+    .layer("Core", "StrataStore", ["StrataCore", grdb, sqlite]),
     .layer("Core", "StrataTelemetry", ["StrataCore", tracing]),
 
     // Layer 4
@@ -112,7 +113,7 @@ let package = Package(
     .tests("Architecture", []),
     .tests("StrataSchema", ["StrataSchema"]),
     .tests("StrataTelemetry", ["StrataTelemetry", "StrataTesting"]),
-    .tests("StrataStore", ["StrataStore", "StrataTesting"]),
+    .tests("StrataStore", ["StrataStore", "StrataTesting", grdb]),
     .tests(
       "StrataModel", ["StrataModel", "CStrataKernels"],
       exclude: ["Golden", "Adapters/make_golden.py", "ChatTemplates/make_golden.py", "Tokenizers/make_golden.py"]),

@@ -15,7 +15,7 @@ struct ArchitectureTests {
   static let allowed: [String: Set<String>] = [
     "StrataCore": ["Logging", "CLibCrypto"],
     "StrataSchema": ["StrataCore"],
-    "StrataStore": ["StrataCore", "GRDB"],
+    "StrataStore": ["StrataCore", "GRDB", "GRDBSQLite"],
     "StrataTelemetry": ["StrataCore", "Tracing"],
     "StrataModel": ["StrataCore", "CStrataKernels"],
     "StrataProviders": ["StrataCore", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],

@@ -44,6 +44,11 @@ public struct StoreError: StrataError {
   public static let noSuchRun = ErrorCode("journal_run_not_found", .notFound)
   /// Another process has written this place of the run.
   public static let eventConflict = ErrorCode("journal_event_conflict", .conflict)
+  /// A query that is wrong.
+  public static let queryInvalid = ErrorCode("query_invalid", .invalidInput)
+  /// A query that would do what it may not.
+  public static let queryRefused = ErrorCode("query_refused", .permissionDenied)
+  public static let queryTooLong = ErrorCode("query_too_long", .exhausted)
   public static let unexpected = ErrorCode("store_unexpected", .internal)
 
   /// What `error` means, for the database at `path`.

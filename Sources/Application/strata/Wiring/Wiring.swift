@@ -78,6 +78,7 @@ struct Wiring: Sendable {
       ("Prompts/answer.prompty", String(decoding: PackageResources.answer_prompty, as: UTF8.self)),
       ("Prompts/plan.prompty", String(decoding: PackageResources.plan_prompty, as: UTF8.self)),
       ("Prompts/memory.prompty", String(decoding: PackageResources.memory_prompty, as: UTF8.self)),
+      ("Prompts/sql.prompty", String(decoding: PackageResources.sql_prompty, as: UTF8.self)),
     ])
   }
 
