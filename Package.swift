@@ -102,7 +102,8 @@ let package = Package(
       name: "strata",
       dependencies: [
         "StrataCore", "StrataSchema", "StrataStore", "StrataModel", "StrataServing", "StrataTraining", "StrataIndex",
-        "StrataRetrieval", "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", "StrataTelemetry", "StrataProviders", argumentParser, yams,
+        "StrataRetrieval", "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", "StrataTelemetry",
+        "StrataProviders", argumentParser, yams,
         logging,
       ],
       path: "Sources/Application/strata", resources: [.embedInCode("Resources")], swiftSettings: common),

@@ -127,4 +127,26 @@ struct DocumentTests {
     #expect(cached["h"]?.map(\.bitPattern) == [Float(1), .nan, -0.0].map(\.bitPattern) && cached.count == 1)
     #expect(try await store.cachedEmbeddings(["h"], embedder: "f").isEmpty)
   }
+
+  @Test("Deleting gives the space back to the disk")
+  func reclaim() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("a.sqlite"))
+    func byteCount() throws -> Int {
+      let attributes = try FileManager.default.attributesOfItem(atPath: folder.file("a.sqlite"))
+      return try #require(attributes[.size] as? Int)
+    }
+    try await store.put("kept", "one two three")
+    try await store.reclaim()
+    let before = try byteCount()
+    let text = (0..<300).map { "word\($0)" }.joined(separator: " ")
+    for number in 0..<12 { try await store.put("\(number)", text) }
+    try await store.reclaim()
+    #expect(try byteCount() > 2 * before)
+    _ = try await store.delete((0..<12).map(String.init), in: "main")
+    // The change feed goes on knowing what went; it is cut here too.
+    try await store.reclaim(changeLimit: 1)
+    #expect(try byteCount() < before + 65_536)
+    #expect(try await store.verify().isEmpty)
+  }
 }

@@ -19,7 +19,7 @@ struct Strata: AsyncParsableCommand {
       Up.self, Serve.self, Ask.self, Chat.self, Ingest.self, CollectionCommand.self, LineageCommand.self, Search.self,
       QueryCommand.self,
       Generate.self, Embed.self, ModelCommand.self, AdapterCommand.self, TokenizerCommand.self, Eval.self,
-      AgentCommand.self, MemoryCommand.self, KeyCommand.self, Doctor.self,
+      AgentCommand.self, IndexCommand.self, MemoryCommand.self, KeyCommand.self, Doctor.self,
     ])
 }
 

@@ -20,7 +20,15 @@ enum DatabaseFile {
     }
     // SQLite gives its -wal and -shm files the mode of the database file.
     let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
-    if descriptor >= 0 { _ = close(descriptor) }
+    guard descriptor >= 0 else { return }
+    _ = close(descriptor)
+    // Only an empty file takes this; older ones get it with the first `reclaim()`. It takes a write lock, so it is not
+    // said with every connection.
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(10)
+    let queue = try DatabaseQueue(path: path, configuration: configuration)
+    try queue.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
+    try queue.close()
   }
 
   static func refuseForeign(at path: String, _ configuration: Configuration) throws {

@@ -24,7 +24,6 @@ extension SQLiteStore: ChangeFeed {
       // The first row must be the one the caller has seen, or the feed has been cut somewhere after it.
       guard token == 0 ? rows.first?["kind"] == "created" : rows.first?["token"] == token else { return nil }
       var added: Set<Int64> = []
-      var removed: Set<Int64> = []
       var paths: Set<String> = []
       var (embedded, gone): (Set<Int64>, Set<Int64>) = ([], [])
       for row in rows where row["token"] as Int64 > token {
@@ -36,7 +35,7 @@ extension SQLiteStore: ChangeFeed {
         }
         for id in before.map(VectorCoding.ids) ?? [] {
           gone.insert(id)
-          if added.remove(id) == nil { removed.insert(id) }
+          added.remove(id)
         }
         added.formUnion(after.map(VectorCoding.ids) ?? [])
         if kind == "groups" { changes.groupsChanged = true }
@@ -44,7 +43,7 @@ extension SQLiteStore: ChangeFeed {
         if kind == "readers" || kind == "saved", let path: String = row["path"] { paths.insert(path) }
       }
       changes.added = try Self.chunks(db, ids: added.sorted())
-      changes.removed = removed.sorted()
+      changes.removed = gone.sorted()
       changes.embedded = try Self.chunks(db, ids: embedded.subtracting(added).subtracting(gone).sorted())
       for path in paths {
         let document = try Int64.fetchOne(
@@ -78,13 +77,21 @@ extension SQLiteStore: ChangeFeed {
         collection, kind, path, added.isEmpty ? nil : VectorCoding.data(added),
         removed.isEmpty ? nil : VectorCoding.data(removed),
       ])
-    let token = db.lastInsertedRowID
-    if token % 1024 == 0 {
-      try db.execute(
-        sql: """
-          DELETE FROM changes WHERE collection = ?1 AND token <
-            (SELECT token FROM changes WHERE collection = ?1 ORDER BY token DESC LIMIT 1 OFFSET ?2)
-          """, arguments: [collection, keptChanges])
+    if db.lastInsertedRowID % 1024 == 0 { try cutChanges(db, of: collection, to: keptChanges) }
+  }
+
+  /// Forgets all but the last changes of each collection.
+  static func cutChanges(_ db: Database, to count: Int64) throws {
+    for collection in try Int64.fetchAll(db, sql: "SELECT id FROM collections") {
+      try cutChanges(db, of: collection, to: count)
     }
+  }
+
+  private static func cutChanges(_ db: Database, of collection: Int64, to count: Int64) throws {
+    try db.execute(
+      sql: """
+        DELETE FROM changes WHERE collection = ?1 AND token <
+          (SELECT token FROM changes WHERE collection = ?1 ORDER BY token DESC LIMIT 1 OFFSET ?2)
+        """, arguments: [collection, count])
   }
 }

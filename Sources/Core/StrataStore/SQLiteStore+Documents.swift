@@ -22,6 +22,19 @@ extension SQLiteStore: DocumentStore {
     }
   }
 
+  public func documents(_ paths: [String], in collection: String) async throws -> [DocumentRecord] {
+    try await read { db in
+      let rows = try Row.fetchAll(
+        db,
+        sql: Self.selectVersions + """
+           WHERE collections.name = ? AND versions.number = documents.version
+          AND documents.path IN (SELECT value FROM json_each(?))
+          """,
+        arguments: [collection, JSON.array(paths.map(JSON.string)).text()])
+      return try rows.map { row in try Self.record(row, readers: try Self.readers(db, document: row["document"])) }
+    }
+  }
+
   public func document(_ path: String, version: Int?, in collection: String) async throws -> DocumentRecord? {
     try await read { db in
       let row = try Row.fetchOne(
@@ -75,6 +88,19 @@ extension SQLiteStore: DocumentStore {
     }
   }
 
+  public func chunkIDs(in collection: String) async throws -> [Int64] {
+    try await read { db in
+      try Int64.fetchAll(
+        db,
+        sql: """
+          SELECT chunks.id FROM chunks JOIN versions ON versions.id = chunks.version
+          JOIN documents ON documents.id = versions.document JOIN collections ON collections.id = documents.collection
+          WHERE collections.name = ? AND versions.number = documents.version ORDER BY chunks.id
+          """,
+        arguments: [collection])
+    }
+  }
+
   /// In the order of `ids`; those that do not exist are left out. Chunks of older versions are found too.
   public func chunks(ids: [Int64]) async throws -> [ChunkRecord] {
     try await read { db in try Self.chunks(db, ids: ids) }
@@ -97,36 +123,41 @@ extension SQLiteStore: DocumentStore {
 
   /// Cached embeddings that only this document used go too. Deleting an absent document does nothing.
   public func delete(_ path: String, in collection: String) async throws -> [Int64] {
-    let removed = try await remove(path, in: collection)
+    try await delete([path], in: collection)
+  }
+
+  /// The same for many documents in one transaction.
+  public func delete(_ paths: [String], in collection: String) async throws -> [Int64] {
+    let removed = try await write { db in
+      let collection = try Self.collectionID(db, collection, create: false)
+      return try paths.flatMap { try Self.remove(db, $0, in: collection) }
+    }
     if !removed.isEmpty { await truncateLogNowAndThen() }
     return removed
   }
 
-  private func remove(_ path: String, in collection: String) async throws -> [Int64] {
-    try await write { db in
-      let collection = try Self.collectionID(db, collection, create: false)
-      guard
-        let row = try Row.fetchOne(
-          db, sql: "SELECT id, version FROM documents WHERE collection = ? AND path = ?", arguments: [collection, path])
-      else { return [] }
-      let document: Int64 = row["id"]
-      let removed = try Self.chunkIDs(db, document: document, version: row["version"])
-      let inputs = try String.fetchAll(
-        db,
+  private static func remove(_ db: Database, _ path: String, in collection: Int64) throws -> [Int64] {
+    let row = try Row.fetchOne(
+      db.cachedStatement(sql: "SELECT id, version FROM documents WHERE collection = ? AND path = ?"),
+      arguments: [collection, path])
+    guard let row else { return [] }
+    let document: Int64 = row["id"]
+    let removed = try chunkIDs(db, document: document, version: row["version"])
+    let inputs = try String.fetchAll(
+      db.cachedStatement(
         sql: """
           SELECT DISTINCT input_hash FROM chunks JOIN versions ON versions.id = chunks.version
           WHERE versions.document = ? AND input_hash IS NOT NULL
-          """,
-        arguments: [document])
-      try db.execute(sql: "DELETE FROM documents WHERE id = ?", arguments: [document])
-      let forget = try db.makeStatement(
-        sql: """
-          DELETE FROM embeddings WHERE text_hash = ?1 AND NOT EXISTS (SELECT 1 FROM chunks WHERE input_hash = ?1)
-          """)
-      for input in inputs { try forget.execute(arguments: [input]) }
-      try Self.logChange(db, collection, "deleted", path: path, removed: removed)
-      return removed
-    }
+          """),
+      arguments: [document])
+    try db.cachedStatement(sql: "DELETE FROM documents WHERE id = ?").execute(arguments: [document])
+    let forget = try db.cachedStatement(
+      sql: """
+        DELETE FROM embeddings WHERE text_hash = ?1 AND NOT EXISTS (SELECT 1 FROM chunks WHERE input_hash = ?1)
+        """)
+    for input in inputs { try forget.execute(arguments: [input]) }
+    try logChange(db, collection, "deleted", path: path, removed: removed)
+    return removed
   }
 
   static func replaceReaders(_ db: Database, _ readers: [Reader], document: Int64) throws {

@@ -19,7 +19,7 @@ public struct HistoryPolicy: Sendable, Hashable {
     self.chunkLimit = chunkLimit
   }
 
-  var keepsAnything: Bool { age > .zero && chunkLimit > 0 }
+  package var keepsAnything: Bool { age > .zero && chunkLimit > 0 }
 
   /// The moment up to which removed chunks are forgotten, in milliseconds since 1970.
   func cutoff(now: Int64, died: [Int64]) -> Int64 {

@@ -35,6 +35,13 @@ extension HybridIndex {
     return index
   }
 
+  /// Length of the vectors of the index in `folder`, nil when it takes none.
+  ///
+  /// - Throws: when there is no index or it is damaged.
+  public static func storedDimension(folder path: String) throws(IndexError) -> Int? {
+    try Manifest(path: "\(path)/\(Manifest.fileName)").settings.dimension
+  }
+
   /// Removes the index in `folder`, whatever state it is in. The store is not touched.
   ///
   /// - Throws: `index_busy` while another process writes there.
@@ -45,11 +52,20 @@ extension HybridIndex {
   }
 
   var settings: Manifest.Settings {
-    Manifest.Settings(dimension: dimension, titleWeight: bm25.titleWeight, analyzer: analyzer.identity)
+    Manifest.Settings(
+      dimension: dimension, titleWeight: bm25.titleWeight, analyzer: analyzer.identity,
+      identity: options.identity)
   }
 
   /// Whether changes reach the disk.
   public var isDurable: Bool { folder?.isWritable ?? false }
+
+  /// Writes from now on if the process that wrote to the folder is gone and has left it as we know it.
+  private func becomeWriter() {
+    guard let folder, !folder.isWritable else { return }
+    let generation = writer.withLock(\.manifestGeneration)
+    folder.becomeWriter(ifStill: generation == 0 ? nil : generation)
+  }
 
   private func adopt(_ manifest: Manifest, _ files: [SegmentFile]) throws(IndexError) {
     var views: [SegmentView] = []
@@ -81,6 +97,7 @@ extension HybridIndex {
   /// Makes everything up to now durable. Does nothing for an index without a folder, or in a folder that another
   /// process writes to.
   public func flush() throws(IndexError) {
+    becomeWriter()
     guard isDurable else { return }
     try writer.withLock { (state) throws(IndexError) in
       guard state.uncommittedCount > 0 || state.token != state.committedToken || state.failure != nil else { return }
@@ -136,7 +153,7 @@ extension HybridIndex {
       state.committedToken = manifest.token
       state.uncommittedCount = 0
       state.failure = nil
-      try folder.sweep(keeping: manifest)
+      try folder.sweep(keeping: manifest, writing: state.writing)
     } catch {
       state.failure = error
       throw error

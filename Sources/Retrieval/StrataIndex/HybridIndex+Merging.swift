@@ -1,7 +1,7 @@
 // Owns which segments become one, when, and how a merge of files gives way to changes that come meanwhile.
 import StrataCore
 
-/// Which neighbouring segment files should become one: those that are mostly dead, and equal ones in numbers (tiers, as
+/// Which neighbouring segment files should become one: those of which a quarter is dead, and equal ones in numbers (tiers, as
 /// in O'Neil et al. 1996, "The log-structured merge-tree", with sizes growing `fanout`-fold).
 struct MergePolicy: Sendable {
   /// A segment as the policy sees it.
@@ -17,7 +17,7 @@ struct MergePolicy: Sendable {
   var smallest: Int
 
   func next(_ parts: [Part]) -> Range<Int>? {
-    if let sparse = parts.firstIndex(where: { 2 * $0.kept < $0.total }) { return sparse..<sparse + 1 }
+    if let sparse = parts.firstIndex(where: { 4 * $0.kept < 3 * $0.total }) { return sparse..<sparse + 1 }
     let tiers = parts.map { tier($0.kept) }
     for tier in Set(tiers).sorted() {
       var start = 0
@@ -125,9 +125,13 @@ extension HybridIndex {
       let job = writer.withLock { state -> (old: [SegmentView], serial: UInt64)? in
         forget(&state)
         let files = Array(state.views.prefix { $0.segment.file != nil })
-        return choose(files).map { (Array(files[$0]), state.takeSerial()) }
+        guard let range = choose(files), !range.isEmpty else { return nil }
+        let serial = state.takeSerial()
+        state.writing.insert(serial)
+        return (Array(files[range]), serial)
       }
-      guard let job, !job.old.isEmpty else { return false }
+      guard let job else { return false }
+      defer { _ = writer.withLock { $0.writing.remove(job.serial) } }
       var merged: SegmentView?
       if let segment = SegmentBuilder.merge(job.old, dimension: dimension), !Task.isCancelled {
         let mapped = try Segment(try folder.write(segment, serial: job.serial), dimension: dimension)

@@ -67,9 +67,12 @@ extension IndexSnapshot {
   /// What each chunk is.
   /// - Complexity: O(chunks).
   public func fingerprints() -> Set<ChunkFingerprint> {
-    var result: Set<ChunkFingerprint> = []
-    result.reserveCapacity(count)
-    for view in views { view.live.forEachBit { result.insert(view.fingerprint($0)) } }
+    var result = Set<ChunkFingerprint>(minimumCapacity: count)
+    forEachChunk { result.insert($0) }
     return result
+  }
+
+  public func forEachChunk(_ body: (ChunkFingerprint) -> Void) {
+    for view in views { view.live.forEachBit { body(view.fingerprint($0)) } }
   }
 }

@@ -23,6 +23,8 @@ public final class HybridIndex: Sendable {
     public var mergesInBackground = true
     /// What a change is dated with.
     public var now: @Sendable () -> Date = { Date() }
+    /// Ties files to what they were made from: an index with another mark is discarded when it is opened.
+    public var identity = ""
     package var steps = FileSteps.real
 
     public init() {}
@@ -39,6 +41,7 @@ public final class HybridIndex: Sendable {
   struct Published {
     var views: [SegmentView] = []
     var generation: UInt64 = 0
+    var token: Int64 = 0
     var historyStart: Int64 = 0
   }
 
@@ -47,6 +50,8 @@ public final class HybridIndex: Sendable {
     /// Those with files come first.
     var views: [SegmentView] = []
     var nextSerial: UInt64 = 0
+    /// Segments that are being written and that no manifest names yet.
+    var writing: Set<UInt64> = []
     var token: Int64 = 0
     /// Since when every state can be searched, in milliseconds since 1970.
     var historyStart: Int64 = 0
@@ -88,7 +93,7 @@ public final class HybridIndex: Sendable {
 
   /// The store's change token up to which everything is in the index, as ``apply(adding:removing:removedAt:token:)``
   /// was told.
-  public var token: Int64 { writer.withLock { $0.token } }
+  public var token: Int64 { published.withLock(\.token) }
 
   /// Removes, then adds, as one change: no snapshot sees half of it. Adding an id that is there replaces it; of one id
   /// added twice in a call the last counts; removing an absent id does nothing.
@@ -128,12 +133,17 @@ public final class HybridIndex: Sendable {
   ///
   /// - Parameter token: as in ``apply(adding:removing:removedAt:token:)``.
   public func setReaders(_ readers: [Reader], of chunkIDs: [Int64], token: Int64? = nil) {
-    let readers = Array(Set(readers))
+    let wanted = Set(readers)
     writer.withLock { state in
+      var changeCount = 0
       for id in chunkIDs {
-        if let (index, position) = state.place(of: id) { state.views[index].setReaders(readers, at: position) }
+        guard let (index, position) = state.place(of: id), Set(state.views[index].readers(of: position)) != wanted
+        else { continue }
+        state.views[index].setReaders(Array(wanted), at: position)
+        changeCount += 1
       }
-      state.uncommittedCount += chunkIDs.count
+      guard changeCount > 0 || token != nil else { return }
+      state.uncommittedCount += changeCount
       if let token { state.token = max(state.token, token) }
       settle(&state)
     }
@@ -145,6 +155,24 @@ public final class HybridIndex: Sendable {
       view.segment.chunks.positions(ofDocument: path).map(Int.init).filter { view.live.testBit($0) }
         .map { view.segment.ids[$0] }
     }
+  }
+
+  /// The path of a chunk's document.
+  public func document(ofChunk id: Int64) -> String? {
+    for view in published.withLock(\.views) {
+      if let position = view.position(of: id) {
+        return view.segment.chunks.documents[Int(view.segment.chunks.documentOf[position])]
+      }
+    }
+    return nil
+  }
+
+  /// The ids of all chunks.
+  public func chunkIDs() -> Set<Int64> {
+    let views = published.withLock(\.views)
+    var ids = Set<Int64>(minimumCapacity: views.reduce(0) { $0 + $1.liveCount })
+    for view in views { view.live.forEachBit { ids.insert(view.segment.ids[$0]) } }
+    return ids
   }
 
   /// Whether the index has the chunk as it is in `entry`, readers aside.
@@ -195,7 +223,8 @@ public final class HybridIndex: Sendable {
   }
 
   func publish(_ state: Writer) {
-    let new = Published(views: state.views, generation: Self.nextGeneration(), historyStart: state.historyStart)
+    let new = Published(
+      views: state.views, generation: Self.nextGeneration(), token: state.token, historyStart: state.historyStart)
     published.withLock { $0 = new }
   }
 

@@ -40,18 +40,21 @@ public struct IndexError: StrataError {
 // MARK: Files
 
 extension IndexError {
+  /// Whether an index made again from the store would not have the problem.
+  package var isCuredByRebuilding: Bool { code.name == "index_corrupted" || code.name == "index_version_unknown" }
+
   /// A file whose bytes are not what this version of Strata wrote. The index is derived from the store, so a damaged
   /// file costs a rebuild and never data.
   package static func corrupted(_ reason: String, path: String) -> IndexError {
     IndexError(
       ErrorCode("index_corrupted", .corrupted), "The index file is damaged: \(reason).",
-      remedy: "Rebuild the index from the store: strata index compact --rebuild", location: path)
+      remedy: "Rebuild the index from the store: strata index rebuild", location: path)
   }
 
   static func futureVersion(_ version: UInt32, path: String) -> IndexError {
     IndexError(
       ErrorCode("index_version_unknown", .conflict), "The index file has format \(version), which is not known here.",
-      remedy: "Update Strata, or rebuild the index: strata index compact --rebuild", location: path)
+      remedy: "Update Strata, or rebuild the index: strata index rebuild", location: path)
   }
 
   static func busy(_ path: String) -> IndexError {

@@ -49,6 +49,10 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
     (collections[collection]?.versions ?? [:]).values.compactMap(\.last?.record).sorted { $0.path < $1.path }
   }
 
+  public func documents(_ paths: [String], in collection: String) -> [DocumentRecord] {
+    paths.compactMap { document($0, version: nil, in: collection) }
+  }
+
   public func document(_ path: String, version: Int?, in collection: String) -> DocumentRecord? {
     let versions = collections[collection]?.versions[path] ?? []
     guard let version else { return versions.last?.record }
@@ -74,6 +78,8 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
     }
     return chunk
   }
+
+  public func chunkIDs(in collection: String) -> [Int64] { chunks(in: collection).map(\.id) }
 
   public func chunks(ids: [Int64]) -> [ChunkRecord] {
     let wanted = Set(ids)

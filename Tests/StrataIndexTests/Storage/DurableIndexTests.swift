@@ -99,12 +99,12 @@ struct DurableIndexTests {
     return (steps, { left.count.withLock { $0 < 0 } })
   }
 
-  @Test("Closed and opened again, it is the same to the last bit", arguments: 0..<6)
+  @Test("Closed and opened again, it is the same to the last bit", arguments: 0..<4)
   func reopening(seed: Int) async throws {
     var model = try DurableModel(seed: UInt64(seed))
     var index = try model.open()
     let memory = HybridIndex(dimension: model.content.dimension)
-    for _ in 0..<12 {
+    for _ in 0..<8 {
       for _ in 0..<4 {
         model.change()
         try model.catchUp(index)
@@ -141,7 +141,7 @@ struct DurableIndexTests {
     }
   }
 
-  @Test("Dying before any step leaves the state before or after, and catching up makes it whole", arguments: 0..<3)
+  @Test("Dying before any step leaves the state before or after, and catching up makes it whole", arguments: 0..<2)
   func dying(seed: Int) async throws {
     var stepCount = 0
     var survived = false
@@ -206,7 +206,7 @@ struct DurableIndexTests {
     var options = DurableModel.options(buffer: 20)
     options.mergesInBackground = true
     let folder = try IndexFolder()
-    let index = try HybridIndex.open(folder: folder.path, dimension: nil, options: options)
+    var index = try HybridIndex.open(folder: folder.path, dimension: nil, options: options)
     var expected: [Int64: IndexEntry] = [:]
     for round in 0..<120 {
       let added = (0..<12).map {
@@ -222,6 +222,9 @@ struct DurableIndexTests {
     }
     try await index.close()
     #expect(index.statistics().fileCount < 12)
+    // What is on disk must not miss a file that was written while another commit swept.
+    index = HybridIndex(dimension: nil)
+    index = try HybridIndex.open(folder: folder.path, dimension: nil, options: options)
     #expect(index.snapshot().fingerprints() == Set(expected.values.map(ChunkFingerprint.init)))
     try index.compact()
     #expect(index.statistics().fileCount == 1)

@@ -34,7 +34,8 @@ struct Ingest: AsyncParsableCommand {
     try await common.run {
       let wiring = try Wiring()
       try wiring.modelStore.pull(try wiring.catalog.model(named: wiring.catalog.defaultEncoder))
-      let collection = try await wiring.collection(documents.collection, pool: wiring.pool(threads: threads))
+      let collection = try await wiring.collection(
+        documents.collection, pool: wiring.pool(threads: threads), creates: true)
       let (web, connections) = (
         WebFetcher(userAgent: Self.userAgent, allowsPrivateAddresses: source.private),
         RemoteConnections()
@@ -44,6 +45,7 @@ struct Ingest: AsyncParsableCommand {
       options.lineage = try lineage.reporting(connections)
       let ingestor = collection.ingestor(options)
       let report = try await IngestView.run(try await source.connector(name, wiring, web: web), ingestor)
+      if !report.deleted.isEmpty || !report.updated.isEmpty { try await collection.store.reclaim() }
       if common.json { Terminal.json(IngestView.json(report)) } else { IngestView.show(report) }
       if watch { try await follow(name, wiring, ingestor, web) }
       try? await web.shutdown()

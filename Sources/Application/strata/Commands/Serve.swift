@@ -107,6 +107,7 @@ struct ServeOptions: ParsableArguments {
     }
     await exporter?.shutdown()
     try await connections.shutdown()
+    try await collection.retriever.current.retriever.index.index.close()
   }
 }
 
@@ -133,7 +134,7 @@ struct Up: AsyncParsableCommand {
         }
       }
       let pool = try wiring.pool(threads: options.threads)
-      let collection = try await wiring.collection(documents.collection, pool: pool)
+      let collection = try await wiring.collection(documents.collection, pool: pool, creates: true)
       IngestView.show(try await IngestView.run(folder, into: collection))
       let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options, pool: pool))
       try await serving.serve(wiring, collection, model: assistant, pool: pool, outside: outside)
@@ -154,7 +155,7 @@ struct Serve: AsyncParsableCommand {
     try await common.run {
       let wiring = try Wiring()
       let pool = try wiring.pool(threads: options.threads)
-      let collection = try await wiring.collection(documents.collection, pool: pool)
+      let collection = try await wiring.collection(documents.collection, pool: pool, creates: true)
       let assistant = try await LocalAssistant(wiring, collection, model: wiring.model(options, pool: pool))
       try await serving.serve(wiring, collection, model: assistant, pool: pool, outside: outside)
     }

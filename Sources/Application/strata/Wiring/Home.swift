@@ -17,6 +17,7 @@ struct Home: Sendable {
   }
 
   var database: URL { root.appendingPathComponent("strata.sqlite") }
+  var index: URL { root.appendingPathComponent("index") }
   var models: URL { root.appendingPathComponent("models") }
   var keys: URL { root.appendingPathComponent("keys.json") }
   var adapters: URL { root.appendingPathComponent("adapters") }

@@ -103,16 +103,23 @@ struct Wiring: Sendable {
   }
 
   /// A collection that is ready to be searched.
-  func collection(_ name: String, pool: ComputePool) async throws -> Collection {
+  ///
+  /// - Parameter creates: whether a collection that does not exist begins now.
+  func collection(_ name: String, pool: ComputePool, creates: Bool = false) async throws -> Collection {
     let store = try store()
     let known = try await store.embedders(of: name).current
     let embedder = try known.map { try self.embedder(identity: $0, pool: pool) } ?? embedder(pool: pool)
-    let make: @Sendable (MiniLMEmbedder) -> SwitchingRetriever.Generation = { embedder in
-      SwitchingRetriever.Generation(
-        embedder: embedder, retriever: HybridRetriever(store: store, embedder: embedder, collection: name))
+    let make: @Sendable (MiniLMEmbedder) async throws -> SwitchingRetriever.Generation = { embedder in
+      let index = try await CollectionIndex.open(
+        store: store, dimension: embedder.dimension, embedder: embedder.id, collection: name,
+        folder: home.index.path, createsCollection: creates)
+      if let repair = index.repair { Terminal.err("note: the index is made again from the store: \(repair.message)") }
+      return SwitchingRetriever.Generation(
+        embedder: embedder,
+        retriever: HybridRetriever(store: store, index: index, embedder: embedder, collection: name))
     }
-    let retriever = SwitchingRetriever(make(embedder), store: store, collection: name) { identity in
-      make(try self.embedder(identity: identity, pool: pool))
+    let retriever = SwitchingRetriever(try await make(embedder), store: store, collection: name) { identity in
+      try await make(try self.embedder(identity: identity, pool: pool))
     }
     return Collection(name: name, store: store, embedder: embedder, retriever: retriever)
   }

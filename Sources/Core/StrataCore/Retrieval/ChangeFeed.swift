@@ -6,7 +6,8 @@ public struct StoreChanges: Sendable, Hashable {
   public var token: Int64
   /// Chunks that are current now and were not then.
   public var added: [ChunkRecord]
-  /// Chunks that were current then and are not now.
+  /// Chunks that stopped being current, those too that were added after that moment: whoever follows may have learnt
+  /// of them in between.
   public var removed: [Int64]
   /// Chunks that were current then, are now, and have got their vector in between.
   public var embedded: [ChunkRecord]

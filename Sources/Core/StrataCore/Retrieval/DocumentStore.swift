@@ -123,6 +123,8 @@ public struct NewVersion: Sendable {
 public protocol DocumentStore: EmbeddingQueue {
   /// Current version of each document, by path. Deleted ones are absent.
   func documents(in collection: String) async throws -> [DocumentRecord]
+  /// The current versions of those of `paths` that exist.
+  func documents(_ paths: [String], in collection: String) async throws -> [DocumentRecord]
   /// The current version, or the one numbered `version`, if it exists.
   func document(_ path: String, version: Int?, in collection: String) async throws -> DocumentRecord?
   /// Canonical text of a version.
@@ -130,6 +132,8 @@ public protocol DocumentStore: EmbeddingQueue {
   /// Chunks of all current versions, in id order.
   func chunks(in collection: String) async throws -> [ChunkRecord]
   func chunks(ids: [Int64]) async throws -> [ChunkRecord]
+  /// Ids of the chunks of all current versions, rising.
+  func chunkIDs(in collection: String) async throws -> [Int64]
 
   /// Adds each as the newest version of its document, in one transaction, and makes the previous one history.
   /// - Parameter embedder: made the vectors that chunks bring along; it becomes the collection's if that has none.

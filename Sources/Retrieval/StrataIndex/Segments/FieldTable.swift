@@ -66,20 +66,15 @@ struct FieldTable: Sendable {
 
   private static func values(_ rows: [(position: UInt32, value: FieldValue)]) -> Values {
     let numbers = rows.compactMap { row in number(row.value).map { (value: $0, position: row.position) } }
-    if numbers.count == rows.count {
-      let sorted = numbers.sorted { ($0.value, $0.position) < ($1.value, $1.position) }
-      return .numbers(Numbers(values: Column(sorted.map(\.value)), positions: Column(sorted.map(\.position))))
-    }
-    let table = StringTable(rows.flatMap { $0.value.texts ?? [] })
-    var lists = [[UInt32]](repeating: [], count: table.count)
+    if numbers.count == rows.count { return .numbers(Numbers(numbers)) }
+    var lists: [[UInt8]: [UInt32]] = [:]
     for row in rows {
       for text in row.value.texts ?? [] {
-        if let index = table.index(of: text), lists[index].last != row.position { lists[index].append(row.position) }
+        let key = Array(text.utf8)
+        if lists[key]?.last != row.position { lists[key, default: []].append(row.position) }
       }
     }
-    var starts: [UInt32] = [0]
-    for list in lists { starts.append((starts.last ?? 0) + UInt32(list.count)) }
-    return .texts(Texts(values: table, starts: Column(starts), positions: Column(Array(lists.joined()))))
+    return .texts(Texts(lists))
   }
 
   private static func number(_ value: FieldValue) -> Double? {
@@ -91,34 +86,9 @@ struct FieldTable: Sendable {
     }
   }
 
-  /// The fields of each chunk, for merging. Lists come back sorted and without repetitions.
-  func rows() -> [[String: FieldValue]] {
-    var rows = [[String: FieldValue]](repeating: [:], count: count)
-    for field in fields {
-      switch field.values {
-      case .numbers(let numbers):
-        for (value, position) in zip(numbers.values, numbers.positions) {
-          rows[Int(position)][field.name] =
-            switch field.kind {
-            case .boolean: .boolean(value != 0)
-            case .date: .date(Date(timeIntervalSinceReferenceDate: value))
-            default: .number(value)
-            }
-        }
-      case .texts(let texts):
-        for index in 0..<texts.values.count {
-          let text = texts.values[index]
-          texts.forEachPosition(index..<index + 1) { position in
-            if field.kind == .string {
-              rows[position][field.name] = .string(text)
-            } else {
-              rows[position][field.name] = .strings((rows[position][field.name]?.texts ?? []) + [text])
-            }
-          }
-        }
-      }
-    }
-    return rows
+  init(count: Int, fields: [Field]) {
+    self.count = count
+    self.fields = fields
   }
 
   // MARK: Files

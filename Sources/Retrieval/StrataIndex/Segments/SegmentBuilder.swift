@@ -51,16 +51,14 @@ struct SegmentBuilder {
     let kept = views.map(\.kept)
     var rows: [ChunkTable.Row] = []
     var readers: [[Reader]] = []
-    var fields: [[String: FieldValue]] = []
     for (view, kept) in zip(views, kept) {
-      let allFields = view.segment.fields.fields.isEmpty ? nil : view.segment.fields.rows()
       kept.forEachBit { position in
         rows.append(view.segment.chunks.row(position))
         readers.append(view.readers(of: position))
-        fields.append(allFields?[position] ?? [:])
       }
     }
     guard !rows.isEmpty else { return nil }
+    let fields = FieldTable.merge(zip(views, kept).map { ($0.segment.fields, $1) })
     let (vectors, hasVector) = mergeVectors(zip(views, kept), count: rows.count, dimension: dimension)
     let lexical = LexicalSegment.merge(
       zip(views, kept).map { view, kept in
@@ -69,7 +67,7 @@ struct SegmentBuilder {
           statistics: view.died.isEmpty ? view.lexical : view.statistics(of: kept))
       })
     return Segment(
-      chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: FieldTable(fields), lexical: lexical,
+      chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: fields, lexical: lexical,
       vectors: vectors, hasVector: hasVector)
   }
 

@@ -10,7 +10,11 @@ struct StringTable: Sendable {
 
   /// - Parameter strings: in any order, repetitions allowed.
   init(_ strings: some Sequence<String>) {
-    let sorted = Set(strings.map { Array($0.utf8) }).sorted { $0.lexicographicallyPrecedes($1) }
+    self.init(sorted: Set(strings.map { Array($0.utf8) }).sorted { $0.lexicographicallyPrecedes($1) })
+  }
+
+  /// - Parameter sorted: distinct, in byte order.
+  init(sorted: [[UInt8]]) {
     var starts: [UInt64] = [0]
     starts.reserveCapacity(sorted.count + 1)
     for string in sorted { starts.append((starts.last ?? 0) + UInt64(string.count)) }

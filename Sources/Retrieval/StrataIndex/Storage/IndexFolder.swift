@@ -2,6 +2,7 @@
 // searching.
 import Foundation
 import StrataCore
+import Synchronization
 
 /// A folder with a manifest and segment files.
 ///
@@ -9,11 +10,11 @@ import StrataCore
 /// process that dies in between leaves files that no manifest names; the next writer removes them.
 final class IndexFolder: Sendable {
   let path: String
-  /// Nil when another process writes to the folder: then nothing here does.
-  let lock: FolderLock?
+  /// Nil while another process writes to the folder: then nothing here does.
+  private let lock: Mutex<FolderLock?>
   let steps: FileSteps
 
-  var isWritable: Bool { lock != nil }
+  var isWritable: Bool { lock.withLock { $0 != nil } }
   private var manifestPath: String { "\(path)/\(Manifest.fileName)" }
 
   /// Makes the folder when there is none.
@@ -28,7 +29,14 @@ final class IndexFolder: Sendable {
         ErrorCode("index_file_failed", .unavailable), "The folder of the index cannot be made.",
         remedy: "Choose another place with STRATA_HOME.", location: path, cause: error)
     }
-    lock = try FolderLock(folder: path)
+    lock = Mutex(try FolderLock(folder: path))
+  }
+
+  /// Becomes the writer if nobody is it any more and the folder is still as it was at `generation` (nil: empty).
+  func becomeWriter(ifStill generation: UInt64?) {
+    guard !isWritable, let new = try? FolderLock(folder: path) else { return }
+    let now = FileManager.default.fileExists(atPath: manifestPath) ? try? Manifest(path: manifestPath).generation : nil
+    if now == generation { lock.withLock { $0 = new } }
   }
 
   /// The manifest and the open segments that it names; nil when there is none yet.
@@ -76,11 +84,20 @@ final class IndexFolder: Sendable {
 
   /// Removes the segment files that `manifest` does not name, and what an interrupted commit left. Snapshots that still
   /// have one mapped go on reading it; the disk gets its space when the last of them is gone.
-  func sweep(keeping manifest: Manifest) throws(IndexError) {
-    let kept = Set(manifest.entries.map(\.fileName))
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    where name.hasSuffix(".tmp") || Manifest.isSegmentName(name) && !kept.contains(name) {
-      try steps.remove("\(path)/\(name)")
+  ///
+  /// - Parameter writing: segments that are on their way into a later manifest.
+  func sweep(keeping manifest: Manifest, writing: Set<UInt64> = []) throws(IndexError) {
+    try sweep(keeping: Set(manifest.entries.map(\.fileName) + writing.map(Manifest.segmentName)), writing: writing)
+  }
+
+  private func sweep(keeping kept: Set<String>, writing: Set<UInt64>) throws(IndexError) {
+    let suffix = SegmentWriter.temporarySuffix
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
+      let isGarbage =
+        name.hasSuffix(suffix)
+        ? !writing.contains { name == Manifest.segmentName($0) + suffix }
+        : Manifest.isSegmentName(name) && !kept.contains(name)
+      if isGarbage { try steps.remove("\(path)/\(name)") }
     }
   }
 
@@ -88,7 +105,7 @@ final class IndexFolder: Sendable {
   func clear() throws(IndexError) {
     try steps.remove(manifestPath)
     try steps.syncFolder(path)
-    try sweep(keeping: Manifest(settings: Manifest.Settings(dimension: nil, titleWeight: 0, analyzer: "")))
+    try sweep(keeping: [], writing: [])
   }
 
   /// Bytes that the folder's files take.

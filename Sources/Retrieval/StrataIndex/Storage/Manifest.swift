@@ -14,6 +14,8 @@ struct Manifest: Sendable {
     var titleWeight: Int
     /// Tells one analyzer from another.
     var analyzer: String
+    /// See ``HybridIndex/Options/identity``.
+    var identity: String
   }
 
   struct Entry: Sendable {
@@ -57,6 +59,7 @@ struct Manifest: Sendable {
       "dimension": settings.dimension.map(JSON.int) ?? nil,
       "titleWeight": .int(settings.titleWeight),
       "analyzer": .string(settings.analyzer),
+      "identity": .string(settings.identity),
       "generation": .int(Int(generation)),
       "nextSerial": .int(Int(nextSerial)),
       "token": .int(Int(token)),
@@ -78,13 +81,14 @@ struct Manifest: Sendable {
     let bytes = try file.column("manifest", of: UInt8.self)
     guard let summary = try? JSON(parsing: String(decoding: bytes, as: UTF8.self)),
       let titleWeight = summary["titleWeight"]?.intValue, let analyzer = summary["analyzer"]?.stringValue,
+      let identity = summary["identity"]?.stringValue,
       let generation = summary["generation"]?.intValue.flatMap(UInt64.init(exactly:)),
       let nextSerial = summary["nextSerial"]?.intValue.flatMap(UInt64.init(exactly:)),
       let token = summary["token"]?.intValue, let historyStart = summary["historyStart"]?.intValue,
       let segments = summary["segments"]?.arrayValue
     else { throw .corrupted("its summary cannot be read", path: path) }
     settings = Settings(
-      dimension: summary["dimension"]?.intValue, titleWeight: titleWeight, analyzer: analyzer)
+      dimension: summary["dimension"]?.intValue, titleWeight: titleWeight, analyzer: analyzer, identity: identity)
     self.generation = generation
     self.nextSerial = nextSerial
     self.token = Int64(token)

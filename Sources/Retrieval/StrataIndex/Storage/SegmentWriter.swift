@@ -13,11 +13,18 @@ public struct SegmentWriter: ~Copyable {
     public var checksum: UInt32
   }
 
+  static let temporarySuffix = ".tmp"
+
   public let path: String
   private let steps: FileSteps
   private let temporaryPath: String
   private var descriptor: Int32
+  /// Where the next section may begin.
   private var offset = SegmentLayout.headerByteCount
+  /// Bytes that are not in the file yet, and their place there: small sections are written together.
+  private var pending: [UInt8] = []
+  private var pendingOffset = SegmentLayout.headerByteCount
+  private static let pendingLimit = 1 << 20
   private var sections: [SegmentLayout.Section] = []
   private var names: Set<String> = []
   private var failure: IndexError?
@@ -27,7 +34,7 @@ public struct SegmentWriter: ~Copyable {
   package init(path: String, steps: FileSteps) throws(IndexError) {
     self.path = path
     self.steps = steps
-    temporaryPath = path + ".tmp"
+    temporaryPath = path + Self.temporarySuffix
     descriptor = try steps.create(temporaryPath)
   }
 
@@ -48,8 +55,7 @@ public struct SegmentWriter: ~Copyable {
     }
     let start = SegmentLayout.aligned(offset)
     do throws(IndexError) {
-      // Gaps between sections are never written: the system reads them as zeros.
-      try steps.write(bytes, to: descriptor, at: start, path: path)
+      try append(bytes, at: start)
     } catch {
       failure = error
       return
@@ -80,10 +86,11 @@ public struct SegmentWriter: ~Copyable {
       tableOffset: tableOffset, tableByteCount: table.count,
       tableChecksum: table.withUnsafeBytes(SegmentLayout.checksum),
       sectionCount: sections.count, byteCount: tableOffset + table.count)
-    try write(table, at: tableOffset)
-    try write(SegmentLayout.encode(header), at: 0)
-    // The table may be empty, and then nothing has been written where the file has to end.
-    guard ftruncate(descriptor, off_t(header.byteCount)) == 0 else { throw .system("write", errno, path: path) }
+    try Self.withBytes(table) { (bytes) throws(IndexError) in try append(bytes, at: tableOffset) }
+    try flush()
+    try Self.withBytes(SegmentLayout.encode(header)) { (bytes) throws(IndexError) in
+      try steps.write(bytes, to: descriptor, at: 0, path: path)
+    }
     try steps.sync(descriptor, path: path)
     try steps.rename(temporaryPath, to: path)
     close(descriptor)
@@ -92,10 +99,32 @@ public struct SegmentWriter: ~Copyable {
     return Receipt(byteCount: header.byteCount, checksum: header.tableChecksum)
   }
 
-  private func write(_ bytes: [UInt8], at offset: Int) throws(IndexError) {
-    let result = bytes.withUnsafeBytes { buffer in
-      Result { () throws(IndexError) in try steps.write(buffer, to: descriptor, at: offset, path: path) }
+  /// Puts bytes where they belong, with zeros before them up to there.
+  private mutating func append(_ bytes: UnsafeRawBufferPointer, at start: Int) throws(IndexError) {
+    pending += repeatElement(0, count: start - pendingOffset - pending.count)
+    if bytes.count < Self.pendingLimit {
+      pending += bytes
+      if pending.count >= Self.pendingLimit { try flush() }
+    } else {
+      try flush()
+      try steps.write(bytes, to: descriptor, at: start, path: path)
+      pendingOffset = start + bytes.count
     }
+  }
+
+  private mutating func flush() throws(IndexError) {
+    guard !pending.isEmpty else { return }
+    try Self.withBytes(pending) { (bytes) throws(IndexError) in
+      try steps.write(bytes, to: descriptor, at: pendingOffset, path: path)
+    }
+    pendingOffset += pending.count
+    pending.removeAll(keepingCapacity: true)
+  }
+
+  private static func withBytes(
+    _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(IndexError) -> Void
+  ) throws(IndexError) {
+    let result = bytes.withUnsafeBytes { buffer in Result { () throws(IndexError) in try body(buffer) } }
     try result.get()
   }
 }

@@ -62,7 +62,7 @@ struct EmbeddingWorker: Sendable {
     for pending in batch {
       if let error = failures[pending.inputHash] { result.failures.append((pending.document, error)) }
     }
-    try await feed?.embedded(embedded)
+    try await feed?.stored(embedded.count)
   }
 
   private func embed(

@@ -112,8 +112,7 @@ extension Ingestor {
       try await store.save(versions, embedder: embedderID)
     }
     run.add("store", .now - start)
-    try await run.feed?.saved(
-      zip(versions, saved).map { (chunks: $1.added, record: $0.record) }, removed: saved.flatMap(\.removed))
+    try await run.feed?.stored(saved.reduce(0) { $0 + $1.added.count })
     var waiting = 0
     for ((item, document), (version, saved)) in zip(documents, zip(versions, saved)) {
       let isNew = run.records.updateValue(version.record, forKey: item.path) == nil
@@ -162,6 +161,6 @@ extension IndexEntry {
     self.init(
       id: chunk.id, document: chunk.document,
       title: DocumentChunk.context(title: record.title, headingPath: chunk.headingPath), body: chunk.text,
-      vector: chunk.embedding, readers: record.readers, fields: record.fields)
+      vector: chunk.embedding, readers: record.readers, fields: record.fields, since: record.ingestedAt)
   }
 }

@@ -82,6 +82,7 @@ public actor Ingestor {
       let work = try await plan(&run)
       try await embedding(&run) { wakeUp, run in try await self.process(work, &run, wakeUp) }
       let source = try await close(run)
+      await flushIndex(&run)
       run.report.duration = .now - run.start
       warnings += await tell(events?.complete(run.report, source: source, at: options.now()))
       run.report.warnings += warnings
@@ -111,8 +112,18 @@ public actor Ingestor {
     defer { isRunning = false }
     var run = IngestRun(nil, feed(), monitor: IngestMonitor(progress))
     try await embedding(&run) { _, _ in }
+    await flushIndex(&run)
     run.report.duration = .now - run.start
     return run.report
+  }
+
+  /// The store is complete without it: what is not written now is read again at the next start.
+  private func flushIndex(_ run: inout IngestRun) async {
+    do {
+      try await index?.flush()
+    } catch {
+      run.report.warnings.append("The index could not be written to disk: \(error)")
+    }
   }
 
   // MARK: Opening
@@ -145,11 +156,11 @@ public actor Ingestor {
     let changed = run.records.values.filter { run.owns($0) && Set($0.readers) != Set(run.readers(for: $0.path)) }
     for record in changed.sorted(by: { $0.path < $1.path }) {
       let readers = run.readers(for: record.path)
-      await index?.setReaders(readers, of: record.path)
       try await stored(record.path) { try await $0.setReaders(readers, of: record.path, in: $1) }
       run.records[record.path]?.readers = readers
       run.report.readersChanged.append(record.path)
     }
+    if !changed.isEmpty { try await index?.refresh() }
   }
 
   /// The source's record. Another source with the same key takes the place of the one before, documents included.
@@ -308,11 +319,11 @@ public actor Ingestor {
 
   // MARK: Changing store and index
 
-  func feed() -> IndexFeed? { index.map { IndexFeed($0, store) } }
+  func feed() -> IndexFeed? { index.map { IndexFeed($0) } }
 
   func delete(_ path: String) async throws {
-    let removed = try await stored(path) { try await $0.delete(path, in: $1) }
-    try await index?.deleted(removed)
+    _ = try await stored(path) { try await $0.delete(path, in: $1) }
+    try await index?.refresh()
   }
 
   func remove(_ path: String, _ run: inout IngestRun) async throws {

@@ -1,114 +1,218 @@
 // Owns the index of one collection and keeps it as the store is, whoever changes the store. Knows nothing about queries
 // or files.
+import Foundation
 import StrataCore
 import StrataIndex
 
-/// The searchable form of a collection. What the ingest of this process does arrives at once; what another process did
-/// arrives with ``refresh()``, if the store has a change feed.
+/// The searchable form of a collection. What happens to the store, in this process or another, arrives with
+/// ``refresh()``: the store's change feed says what.
 ///
-/// The store is the truth: every change here is one that the store has made already, and applying it twice changes
-/// nothing.
+/// The store is the truth. The index remembers the change token up to which it has followed, on disk too when it is
+/// kept in a folder, so that a start costs as much as has changed since, and applying a change twice changes nothing.
 public actor CollectionIndex {
   public nonisolated let index: HybridIndex
   public nonisolated let collection: String
-  private let store: any DocumentStore
-  private var documentsByChunk: [Int64: String] = [:]
-  private var chunksByDocument: [String: Set<Int64>] = [:]
-  private var token: Int64 = 0
-  private var isLoaded = false
+  /// Why an index that was there had to be given up for a new one, if it had to.
+  public nonisolated let repair: IndexError?
+  let store: any DocumentStore
+  private var isLoaded: Bool
   /// The embedder whose vectors belong here; nil takes those of the right length.
   private let embedder: String?
   /// False from when the collection has another embedder: its vectors mean nothing beside those that are here.
   private var takesVectors = true
+  /// The update that runs: one at a time, since an older state must never be applied over a newer one.
+  private var running: Task<Void, any Error>?
 
+  /// An index in memory, which reads the whole store when it is first used.
+  ///
   /// - Parameters:
   ///   - dimension: of the embedder's vectors; nil searches by words only.
   ///   - embedder: its identity.
   public init(store: any DocumentStore, dimension: Int?, embedder: String? = nil, collection: String = "default") {
-    self.store = store
-    self.embedder = embedder
-    self.collection = collection
-    index = HybridIndex(dimension: dimension)
+    self.init(store, HybridIndex(dimension: dimension), embedder: embedder, collection: collection, repair: nil)
   }
 
-  public var chunkCount: Int { documentsByChunk.count }
+  private init(
+    _ store: any DocumentStore, _ index: HybridIndex, embedder: String?, collection: String, repair: IndexError?
+  ) {
+    self.store = store
+    self.index = index
+    self.embedder = embedder
+    self.collection = collection
+    self.repair = repair
+    isLoaded = index.token > 0
+  }
 
-  /// Makes the index equal to the store, reading all of it.
-  public func load() async throws {
+  public var chunkCount: Int { index.snapshot().count }
+
+  // MARK: In a folder
+
+  /// Where a collection keeps the mark that ties its index to its store.
+  private static let identitySetting = "index.identity"
+  /// Where a collection keeps its ``HistoryPolicy``, see ``setHistory(_:store:collection:)``.
+  private static let historySetting = "index.history"
+
+  /// The index in `folder`, which goes on where it was. A damaged one, and one that was made for another store or with
+  /// other settings, gives way to a new one, see ``repair``.
+  ///
+  /// - Parameters:
+  ///   - embedder: identity of what made the vectors; an index with vectors of another one gives way too.
+  ///   - folder: of all indexes; this one's lies below.
+  ///   - repairsDamage: false throws instead when files are damaged.
+  ///   - createsCollection: false keeps the index of a collection that does not exist in memory.
+  public static func open(
+    store: any DocumentStore, dimension: Int?, embedder: String? = nil, collection: String = "default",
+    folder: String,
+    createsCollection: Bool = false, repairsDamage: Bool = true,
+    options: HybridIndex.Options = HybridIndex.Options()
+  ) async throws -> CollectionIndex {
+    let token = try await (store as? any ChangeFeed)?.changeToken(in: collection)
+    guard let token, createsCollection || token > 0 else {
+      return CollectionIndex(store: store, dimension: dimension, embedder: embedder, collection: collection)
+    }
+    var options = options
+    options.history = try await history(store: store, collection: collection)
+    options.identity = "\(try await identity(store: store, collection: collection)) \(embedder ?? "")"
+    let path = indexFolder(folder, collection: collection)
+    do throws(IndexError) {
+      let index = try HybridIndex.open(folder: path, dimension: dimension, options: options)
+      return CollectionIndex(store, index, embedder: embedder, collection: collection, repair: nil)
+    } catch {
+      guard repairsDamage, error.isCuredByRebuilding else { throw error }
+      try HybridIndex.discard(folder: path)
+      let index = try HybridIndex.open(folder: path, dimension: dimension, options: options)
+      return CollectionIndex(store, index, embedder: embedder, collection: collection, repair: error)
+    }
+  }
+
+  /// The folder of a collection's index. Letters, digits, `-` and `_` of its name stay; others become hexadecimal.
+  public static func indexFolder(_ folder: String, collection: String) -> String {
+    let name = collection.utf8.map { byte in
+      let character = Character(Unicode.Scalar(byte))
+      let isPlain = byte < 128 && (character.isLetter || character.isNumber || byte == 45 || byte == 95)
+      return isPlain ? String(character) : "%" + String(byte, radix: 16)
+    }.joined()
+    return "\(folder)/\(name.isEmpty ? "%" : name)"
+  }
+
+  private static func identity(store: any DocumentStore, collection: String) async throws -> String {
+    if let known = try await store.setting(identitySetting, in: collection) { return known }
+    let new = UUID().uuidString
+    try await store.setSetting(identitySetting, to: new, in: collection)
+    return new
+  }
+
+  private static func history(store: any DocumentStore, collection: String) async throws -> HistoryPolicy {
+    guard let text = try await store.setting(historySetting, in: collection), let json = try? JSON(parsing: text),
+      let seconds = json["seconds"]?.intValue, let limit = json["chunks"]?.intValue
+    else { return .none }
+    return HistoryPolicy(age: .seconds(seconds), chunkLimit: limit)
+  }
+
+  /// Says what the collection's index keeps of removed chunks, from the next time it is opened.
+  public static func setHistory(
+    _ policy: HistoryPolicy, store: any DocumentStore, collection: String = "default"
+  ) async throws {
+    let json: JSON = ["seconds": .int(Int(policy.age.components.seconds)), "chunks": .int(policy.chunkLimit)]
+    try await store.setSetting(historySetting, to: json.text(), in: collection)
+  }
+
+  // MARK: Following the store
+
+  /// Makes the index equal to the store: by what has changed since the last time, or by reading all of it.
+  public func load() async throws { try await refresh() }
+
+  /// Applies what happened to the store since the last time.
+  public func refresh() async throws {
+    if isLoaded, running == nil, let feed = store as? any ChangeFeed,
+      try await feed.changeToken(in: collection) == index.token
+    {
+      return
+    }
+    try await inTurn { try await self.update() }
+  }
+
+  /// Reads the whole store and makes the index equal to it, whatever it was before.
+  public func reload() async throws { try await inTurn { try await self.readAll() } }
+
+  /// Writes what is not on disk yet.
+  public func flush() async throws { try index.flush() }
+
+  /// Runs `body` when no other update runs. Not cancelled with the caller: half an update helps nobody.
+  private func inTurn(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    while let running { _ = await running.result }
+    let task = Task { try await body() }
+    running = task
+    let result = await task.result
+    running = nil
+    try result.get()
+  }
+
+  private func update() async throws {
+    guard isLoaded, let feed = store as? any ChangeFeed else { return try await readAll() }
+    guard try await feed.changeToken(in: collection) != index.token else { return }
+    guard let changes = try await feed.changes(since: index.token, in: collection) else { return try await readAll() }
+    if changes.embedderChanged { takesVectors = false }
+    let chunks = changes.added + (index.dimension == nil || !takesVectors ? [] : changes.embedded)
+    let records = Self.byPath(try await store.documents(Array(Set(chunks.map(\.document))), in: collection))
+    for (document, readers) in changes.readers {
+      index.setReaders(readers, of: index.chunks(ofDocument: document))
+    }
+    let entries = entries(chunks, of: records).filter { !index.holds($0) }
+    try index.apply(
+      adding: entries, removing: changes.removed, removedAt: times(of: changes.removed, records),
+      token: changes.token)
+    // So that the next start has less to do.
+    if entries.count + changes.removed.count > Self.pageChunkCount { try? index.flush() }
+  }
+
+  /// Chunks that are read at a time: with their vectors a few megabytes.
+  private static let pageChunkCount = 2000
+
+  private func readAll() async throws {
     // The token first: what happens while we read will be told again, which does no harm.
     let token = try await (store as? any ChangeFeed)?.changeToken(in: collection) ?? 0
     if let embedder, let current = try await store.embedders(of: collection).current, current != embedder {
       takesVectors = false
     }
-    let records = try await recordsByPath()
-    let chunks = try await store.chunks(in: collection)
-    let known = Set(documentsByChunk.keys)
-    let present = Set(chunks.map(\.id))
-    try add(chunks, of: records, removing: Array(known.subtracting(present)))
-    self.token = max(self.token, token)
-    isLoaded = true
-  }
-
-  /// Applies what happened to the store since the last time.
-  public func refresh() async throws {
-    guard isLoaded else { return try await load() }
-    guard let feed = store as? any ChangeFeed else { return }
-    guard try await feed.changeToken(in: collection) != token else { return }
-    guard let changes = try await feed.changes(since: token, in: collection) else { return try await load() }
-    if changes.embedderChanged { takesVectors = false }
-    let fresh = changes.added.filter { documentsByChunk[$0.id] == nil }
-    try add(fresh, of: fresh.isEmpty ? [:] : try await recordsByPath(), removing: changes.removed)
-    try await embedded(changes.embedded)
-    for (document, readers) in changes.readers { setReaders(readers, of: document) }
-    token = max(token, changes.token)
-  }
-
-  /// After the store has saved versions.
-  func saved(_ versions: [(chunks: [ChunkRecord], record: DocumentRecord)], removed: [Int64]) throws {
-    let records = Dictionary(versions.map { ($0.record.path, $0.record) }) { $1 }
-    try add(versions.flatMap(\.chunks), of: records, removing: removed)
-  }
-
-  /// After chunks that are here already have got their vectors.
-  func embedded(_ chunks: [ChunkRecord]) async throws {
-    guard !chunks.isEmpty, index.dimension != nil, takesVectors else { return }
-    var records: [String: DocumentRecord] = [:]
-    for document in Set(chunks.map(\.document)) {
-      records[document] = try await store.document(document, version: nil, in: collection)
+    let records = Self.byPath(try await store.documents(in: collection))
+    let ids = try await store.chunkIDs(in: collection)
+    let gone = Array(index.chunkIDs().subtracting(ids))
+    try index.apply(adding: [], removing: gone, removedAt: times(of: gone, records))
+    for start in stride(from: 0, to: ids.count, by: Self.pageChunkCount) {
+      let page = try await store.chunks(ids: Array(ids[start..<min(ids.count, start + Self.pageChunkCount)]))
+      let entries = entries(page, of: records)
+      try index.apply(adding: entries.filter { !index.holds($0) })
+      for (document, readers) in Dictionary(entries.map { ($0.document, $0.readers) }, uniquingKeysWith: { $1 }) {
+        index.setReaders(readers, of: index.chunks(ofDocument: document))
+      }
     }
-    try add(chunks.filter { documentsByChunk[$0.id] != nil }, of: records, removing: [])
+    try index.apply(adding: [], token: token)
+    isLoaded = true
+    try? index.flush()
   }
 
-  /// After the store has deleted a document.
-  func deleted(_ chunks: [Int64]) throws { try add([], of: [:], removing: chunks) }
-
-  func setReaders(_ readers: [Reader], of document: String) {
-    index.setReaders(readers, of: Array(chunksByDocument[document] ?? []))
+  static func byPath(_ records: [DocumentRecord]) -> [String: DocumentRecord] {
+    Dictionary(records.map { ($0.path, $0) }) { $1 }
   }
 
-  private func recordsByPath() async throws -> [String: DocumentRecord] {
-    Dictionary(try await store.documents(in: collection).map { ($0.path, $0) }) { $1 }
-  }
-
-  private func add(
-    _ chunks: [ChunkRecord], of records: [String: DocumentRecord], removing removed: [Int64]
-  ) throws {
-    var entries: [IndexEntry] = []
-    for chunk in chunks {
-      guard let record = records[chunk.document], record.version == chunk.version else { continue }
+  func entries(_ chunks: [ChunkRecord], of records: [String: DocumentRecord]) -> [IndexEntry] {
+    chunks.compactMap { chunk in
+      guard let record = records[chunk.document], record.version == chunk.version else { return nil }
       var chunk = chunk
       // Vectors of another embedder than this index is made for are worth nothing here.
       if chunk.embedding?.count != index.dimension || !takesVectors { chunk.embedding = nil }
-      entries.append(IndexEntry(chunk, of: record))
+      return IndexEntry(chunk, of: record)
     }
-    guard !entries.isEmpty || !removed.isEmpty else { return }
-    try index.apply(adding: entries, removing: removed)
+  }
+
+  /// A chunk that was replaced went when its document's new version came.
+  private func times(of removed: [Int64], _ records: [String: DocumentRecord]) -> [Int64: Date] {
+    guard index.options.history.keepsAnything else { return [:] }
+    var times: [Int64: Date] = [:]
     for id in removed {
-      if let document = documentsByChunk.removeValue(forKey: id) { chunksByDocument[document]?.remove(id) }
+      if let path = index.document(ofChunk: id), let record = records[path] { times[id] = record.ingestedAt }
     }
-    for entry in entries {
-      documentsByChunk[entry.id] = entry.document
-      chunksByDocument[entry.document, default: []].insert(entry.id)
-    }
+    return times
   }
 }
