@@ -2,6 +2,7 @@
 // itself.
 import Foundation
 import StrataCore
+import Synchronization
 
 /// The pages of one host that a sitemap lists.
 ///
@@ -31,6 +32,22 @@ public struct SitemapConnector: Connector {
   private let fetcher: any HTTPFetcher
   private let readers: [Reader]
   private let options: Options
+  /// When the host may be asked next.
+  private let pace = Pace()
+
+  private final class Pace: Sendable {
+    private let next = Mutex(ContinuousClock.now)
+
+    /// - Returns: how long to wait for one's turn.
+    func turn(pause: Duration) -> Duration {
+      next.withLock { next in
+        let now = ContinuousClock.now
+        let turn = max(now, next)
+        next = turn + pause
+        return turn - now
+      }
+    }
+  }
 
   /// - Parameters:
   ///   - url: of a sitemap or an index of sitemaps.
@@ -201,7 +218,9 @@ public struct SitemapConnector: Connector {
   private func get(
     _ url: String, headers: [(String, String)] = [], byteLimit: Int
   ) async throws -> HTTPReply {
-    if options.pause > .zero { try await options.sleep(options.pause) }
+    // Batches are fetched side by side; the host is asked by one after the other.
+    let wait = pace.turn(pause: options.pause)
+    if wait > .zero { try await options.sleep(wait) }
     return try await fetcher.get(url, headers: headers, byteLimit: byteLimit)
   }
 

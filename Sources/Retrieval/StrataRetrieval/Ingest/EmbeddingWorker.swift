@@ -26,24 +26,36 @@ struct EmbeddingWorker: Sendable {
     return result
   }
 
+  /// Works on these texts only.
+  func run(on texts: [PendingEmbedding]) async throws -> Result {
+    var result = Result()
+    try await embed(texts, &result, nil)
+    return result
+  }
+
   private func drain(_ result: inout Result, _ monitor: IngestMonitor) async throws {
     while true {
       try Task.checkCancellation()
       let waiting = try await store.pendingEmbeddings(
         for: embedder.id, in: collection, limit: 8 * max(1, batchChunkCount))
       guard !waiting.isEmpty else { return }
-      // Texts of similar length together: a batch costs as much as its longest.
-      let sorted = waiting.sorted { ($0.text.utf8.count, $0.inputHash) < ($1.text.utf8.count, $1.inputHash) }
-      for lower in stride(from: 0, to: sorted.count, by: max(1, batchChunkCount)) {
-        try Task.checkCancellation()
-        let batch = sorted[lower..<min(sorted.count, lower + max(1, batchChunkCount))]
-        try await embed(Array(batch), &result)
-        monitor.update { $0.vectorsDone = result.embedded }
-      }
+      try await embed(waiting, &result, monitor)
     }
   }
 
-  private func embed(_ batch: [PendingEmbedding], _ result: inout Result) async throws {
+  private func embed(_ texts: [PendingEmbedding], _ result: inout Result, _ monitor: IngestMonitor?) async throws {
+    // Texts of similar length together: a batch costs as much as its longest.
+    let sorted = texts.sorted { ($0.text.utf8.count, $0.inputHash) < ($1.text.utf8.count, $1.inputHash) }
+    for lower in stride(from: 0, to: sorted.count, by: max(1, batchChunkCount)) {
+      try Task.checkCancellation()
+      let batch = sorted[lower..<min(sorted.count, lower + max(1, batchChunkCount))]
+      try await embed(batch: Array(batch), &result)
+      let done = result.embedded
+      monitor?.update { $0.vectorsDone = done }
+    }
+  }
+
+  private func embed(batch: [PendingEmbedding], _ result: inout Result) async throws {
     let start = ContinuousClock.now
     let texts = batch.map { pending in
       DocumentChunk(range: 0..<pending.text.utf8.count, text: pending.text, headingPath: pending.headingPath)

@@ -28,6 +28,9 @@ struct IngestRun {
   var records: [String: DocumentRecord] = [:]
   /// New stamps of documents that are as they were.
   var stamps: [String: String] = [:]
+  /// Texts of saved chunks that have no vector yet, if ``keepsWaiting``.
+  var waiting: [PendingEmbedding] = []
+  var keepsWaiting = false
   var report: IngestReport
 
   init(_ connector: (any Connector)?, _ feed: IndexFeed?, monitor: IngestMonitor) {

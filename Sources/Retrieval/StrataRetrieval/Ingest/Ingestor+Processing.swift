@@ -5,7 +5,7 @@ import StrataIndex
 
 extension Ingestor {
   func process(
-    _ work: [IngestWork], _ run: inout IngestRun, _ wakeUp: AsyncStream<Void>.Continuation
+    _ work: [IngestWork], _ run: inout IngestRun, _ wakeUp: AsyncStream<Void>.Continuation?
   ) async throws {
     guard let connector = run.connector else { return }
     let bytes = work.reduce(0) { $0 + $1.item.byteCount }
@@ -34,7 +34,7 @@ extension Ingestor {
         while let prepared = ready.removeValue(forKey: accepted) {
           try Task.checkCancellation()
           try await accept(prepared, batches[accepted], &run)
-          wakeUp.yield()
+          wakeUp?.yield()
           accepted += 1
         }
       }
@@ -120,6 +120,15 @@ extension Ingestor {
       run.report.chunks += version.chunks.count
       run.report.bytes += document.content.bytes.count
       waiting += saved.added.reduce(0) { $0 + ($1.embedding == nil ? 1 : 0) }
+      if run.keepsWaiting {
+        run.waiting += saved.added.filter { $0.embedding == nil }.compactMap { chunk in
+          chunk.inputHash.map {
+            PendingEmbedding(
+              inputHash: $0, document: chunk.document, title: version.record.title, headingPath: chunk.headingPath,
+              text: chunk.text)
+          }
+        }
+      }
       run.finished(item)
     }
     if embedder != nil { run.monitor.update { $0.vectorsTotal += waiting } }

@@ -24,7 +24,18 @@ extension Ingestor {
     run.records[path] = known
     let isMadeAlike = known?.provenance.pipeline == run.pipeline
     let work = IngestWork(item: SourceItem(path: path, locator: path, stamp: nil), known: isMadeAlike ? known : nil)
-    try await embedding(&run) { wakeUp, run in try await self.process([work], &run, wakeUp) }
+    run.keepsWaiting = true
+    var searchedBy = try await stored(nil) { try await $0.embedders(of: $1).current }
+    if let embedder, searchedBy == nil {
+      try await stored(nil) { try await $0.prepare(embedder: embedder.id, in: $1) }
+      searchedBy = embedder.id
+    }
+    try await process([work], &run, nil)
+    // Only this document's texts: whoever hands it in does not wait for what an interrupted ingest has left.
+    if let embedder, searchedBy == embedder.id {
+      _ = try await worker(embedder, run).run(on: run.waiting)
+    }
+    try await flush(&run)
     // A text that the embedder refuses leaves the document searchable by its words.
     if let failure = run.report.failed.first, run.report.added.isEmpty, run.report.updated.isEmpty {
       throw failure.error

@@ -260,7 +260,6 @@ public actor Ingestor {
       try await body(wakeUp, &run)
       return try await flush(&run)
     }
-    let collection = self.collection
     try await stored(nil) { try await $0.retryEmbeddings(in: $1) }
     // That others are being made to take the place of these vectors is none of this ingest's business.
     if try await stored(nil, { try await $0.embedders(of: $1).current }) != embedder.id {
@@ -268,9 +267,7 @@ public actor Ingestor {
     }
     let waiting = try await stored(nil) { try await $0.pendingEmbeddingCount(for: embedder.id, in: $1) }
     run.monitor.update { $0.vectorsTotal = waiting }
-    let worker = EmbeddingWorker(
-      store: store, feed: run.feed, embedder: embedder, collection: collection,
-      batchChunkCount: options.batchChunkCount)
+    let worker = worker(embedder, run)
     let monitor = run.monitor
     async let embedded = worker.run(wakeUps, monitor)
     do {
@@ -303,7 +300,13 @@ public actor Ingestor {
     }
   }
 
-  private func flush(_ run: inout IngestRun) async throws {
+  func worker(_ embedder: any Embedder, _ run: IngestRun) -> EmbeddingWorker {
+    EmbeddingWorker(
+      store: store, feed: run.feed, embedder: embedder, collection: collection,
+      batchChunkCount: options.batchChunkCount)
+  }
+
+  func flush(_ run: inout IngestRun) async throws {
     guard let feed = run.feed else { return }
     try await feed.flush()
     run.add("index", await feed.duration)
