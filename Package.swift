@@ -122,7 +122,7 @@ let package = Package(
     .tests("StrataTraining", ["StrataTraining", "StrataModel", "CStrataKernels"], exclude: ["Golden"]),
     .tests("StrataProviders", ["StrataProviders", "StrataTesting"]),
     .tests("StrataIndex", ["StrataIndex", "CStrataKernels"]),
-    .tests("StrataRetrieval", ["StrataRetrieval", "StrataStore", "StrataTesting", yams]),
+    .tests("StrataRetrieval", ["StrataRetrieval", "StrataStore", "StrataTesting", yams], exclude: ["Golden"]),
     .tests("StrataAgents", ["StrataAgents", "StrataTesting"]),
     .tests("StrataContracts", ["StrataContracts", "StrataTesting"]),
     .tests("StrataEvaluation", ["StrataEvaluation"]),

@@ -16,7 +16,8 @@ struct Strata: AsyncParsableCommand {
       """,
     version: version,
     subcommands: [
-      Up.self, Serve.self, Ask.self, Chat.self, Ingest.self, CollectionCommand.self, LineageCommand.self, Search.self,
+      Up.self, Serve.self, Ask.self, Chat.self, Ingest.self, Parse.self, CollectionCommand.self, LineageCommand.self,
+      Search.self,
       QueryCommand.self,
       Generate.self, Embed.self, ModelCommand.self, AdapterCommand.self, TokenizerCommand.self, Eval.self,
       AgentCommand.self, IndexCommand.self, MemoryCommand.self, KeyCommand.self, Doctor.self,

@@ -66,6 +66,12 @@ extension RetrievalError {
     RetrievalError(ErrorCode("document_unparsable", .invalidInput), message, remedy: remedy, location: path)
   }
 
+  static func passwordProtected(path: String) -> RetrievalError {
+    RetrievalError(
+      ErrorCode("document_encrypted", .invalidInput), "The document is protected by a password.",
+      remedy: "Save a copy without a password.", location: path)
+  }
+
   static func toolMissing(_ tool: String, package: String) -> RetrievalError {
     RetrievalError(
       ErrorCode("tool_missing", .unavailable), "The program \(tool) is not installed.",

@@ -63,7 +63,7 @@ public struct AppOverview: Sendable, Hashable {
 
   public init(
     model: String, collection: String, documentCount: Int, chunkCount: Int, examples: [String] = [],
-    isReady: Bool = true, uploadTypes: [String] = [".md", ".txt", ".html", ".csv", ".pdf"]
+    isReady: Bool = true, uploadTypes: [String] = []
   ) {
     self.model = model
     self.collection = collection

@@ -22,6 +22,7 @@ struct Ingest: AsyncParsableCommand {
   @OptionGroup var documents: CollectionOptions
   @OptionGroup var source: SourceOptions
   @OptionGroup var lineage: LineageOptions
+  @OptionGroup var loading: LoaderArguments
   @Argument(
     help: "A folder, git:LOCATION[#REF[:FOLDER]], the URL of a sitemap, or sqlite:FILE?QUERY.",
     completion: .directory)
@@ -42,6 +43,7 @@ struct Ingest: AsyncParsableCommand {
       )
       let name = try SourceName(name)
       var options = Ingestor.Options()
+      options.loader = loading.options
       options.lineage = try lineage.reporting(connections)
       let ingestor = collection.ingestor(options)
       let report = try await IngestView.run(try await source.connector(name, wiring, web: web), ingestor)

@@ -26,7 +26,8 @@ final class LocalAssistant: AppService {
     let readable = try await collection.store.documents(in: collection.name).filter { principal.mayRead($0.readers) }
     return AppOverview(
       model: model.info.id, collection: collection.name, documentCount: readable.count,
-      chunkCount: readable.reduce(0) { $0 + $1.chunkCount }, examples: await examples(for: principal))
+      chunkCount: readable.reduce(0) { $0 + $1.chunkCount }, examples: await examples(for: principal),
+      uploadTypes: DocumentFormat.supportedExtensions.map { "." + $0 })
   }
 
   /// Questions of the folder's own `questions.yaml`, if it has one, that this principal may get an answer to.

@@ -7,7 +7,7 @@ struct ChunkUnit: Sendable {
   /// UTF-8 byte range in the canonical text.
   var range: Range<Int>
   var tokens: Int
-  /// Column names, when this is a table row.
+  /// Column names of a table row, or the name of a named part.
   var columns: String?
 }
 
@@ -116,7 +116,10 @@ struct ChunkSectionReader: Sendable {
 
   private func units(of block: DocumentBlock, _ bytes: [UInt8]) -> [ChunkUnit] {
     var columns: String?
-    if case .tableRow(let header) = block.kind { columns = header }
+    switch block.kind {
+    case .tableRow(let name), .entry(let name): columns = name
+    default: break
+    }
     let isProse = block.kind == .paragraph || block.kind == .listItem
     if block.range.count <= byteLimit, grain == .blocks || !isProse {
       let tokens = countTokens(bytes.text(block.range))
@@ -124,7 +127,7 @@ struct ChunkSectionReader: Sendable {
     }
     let parts: [Range<Int>]
     switch block.kind {
-    case .code, .tableHeader, .tableRow: parts = lines(bytes, in: block.range)
+    case .code, .entry, .tableHeader, .tableRow: parts = lines(bytes, in: block.range)
     default: parts = SentenceSplitter.sentences(bytes, in: block.range)
     }
     return parts.flatMap { pieces($0, bytes) }.map { ChunkUnit(range: $0.range, tokens: $0.tokens, columns: columns) }

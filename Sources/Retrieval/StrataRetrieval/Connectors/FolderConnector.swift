@@ -48,7 +48,7 @@ public struct FolderConnector: Connector {
     }
     listing.unlisted = walk.unreadable.map { key + $0.path }
     for file in walk.files {
-      guard DocumentFormat(path: file.path) != nil else {
+      guard DocumentFormat(path: file.path, in: folder) != nil else {
         listing.skipped.append(
           IngestReport.Skipped(path: file.path, reason: "files of this type are not ingested"))
         continue
@@ -63,7 +63,7 @@ public struct FolderConnector: Connector {
   public func fetch(_ items: [SourceItem]) -> [Result<FetchedItem, any Error>] {
     items.map { item in
       Result {
-        guard let format = DocumentFormat(path: item.locator) else {
+        guard let format = DocumentFormat(path: item.locator, in: folder) else {
           throw RetrievalError.unsupportedType(item.path)
         }
         let file = try reader.read("\(folder)/\(item.locator)")

@@ -36,6 +36,7 @@ struct DocumentPreparer: Sendable {
   var connector: any Connector
   var chunker: any DocumentChunker
   var schema: MetadataSchema?
+  var loader = LoaderOptions()
 
   func prepare(_ work: ArraySlice<IngestWork>) async -> Batch {
     var batch = Batch()
@@ -64,7 +65,9 @@ struct DocumentPreparer: Sendable {
     {
       return .sameContent(stamp: content.stamp)
     }
-    let parsed = try await batch.measure("parse") { try await content.format.parse(content.bytes, path: path) }
+    let parsed = try await batch.measure("parse") {
+      try await content.format.parse(content.bytes, path: path, options: loader)
+    }
     // What a source says of a document counts more than what the document says of itself.
     var metadata = JSONObject(parsed.metadata.map { ($0.key, $0.value) } + content.metadata.map { ($0.key, $0.value) })
     if let schema { metadata = try schema.check(metadata, path: path) }

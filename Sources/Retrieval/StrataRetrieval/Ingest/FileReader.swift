@@ -28,6 +28,18 @@ struct FileReader: Sendable {
   /// How often a file that changes under us is tried.
   var attempts = 3
 
+  /// The first bytes of a regular file, to see what it is; nil when it cannot be read.
+  static func head(_ path: String, byteCount: Int = 1 << 16) -> [UInt8]? {
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
+      count = max(0, Foundation.read(file, buffer.baseAddress, byteCount))
+    }
+  }
+
   /// - Throws: ``RetrievalError`` with the reason.
   func read(_ path: String) throws -> FileContent {
     for attempt in 0..<attempts {

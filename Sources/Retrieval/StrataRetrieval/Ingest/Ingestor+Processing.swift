@@ -14,7 +14,7 @@ extension Ingestor {
       progress.bytesTotal = bytes
     }
     let chunker = try run.chunking.chunker(embedder: embedder)
-    let preparer = DocumentPreparer(connector: connector, chunker: chunker, schema: run.schema)
+    let preparer = DocumentPreparer(connector: connector, chunker: chunker, schema: run.schema, loader: options.loader)
     let batches = self.batches(of: work)
     // What is being prepared, or is prepared but waits for an earlier batch, is never more than this.
     let window = max(1, options.concurrency) * 2

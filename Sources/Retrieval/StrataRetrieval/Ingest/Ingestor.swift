@@ -16,6 +16,8 @@ public actor Ingestor {
     public var fileByteLimit = 64 << 20
     /// How to cut from now on, which the collection remembers; nil cuts as it did before.
     public var chunking: ChunkingStrategy?
+    /// How documents are read.
+    public var loader = LoaderOptions()
     /// Chunks that are embedded with one call.
     public var batchChunkCount = 64
     /// Documents that are read, and saved, together.

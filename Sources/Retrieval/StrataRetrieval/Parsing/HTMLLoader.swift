@@ -1,10 +1,13 @@
 // Owns HTML: the main text of a page as canonical text with blocks.
 
 struct HTMLLoader {
+  /// False takes the whole page, which is right for e-mail: it has no navigation around its text.
+  var mainTextOnly = true
+
   func load(_ bytes: [UInt8], path: String) throws -> ParsedDocument {
     let tree = try HTMLTree(bytes, path: path)
-    let main = HTMLMainText(tree)
-    var writer = HTMLTextWriter(tree: tree, excluded: main.excluded)
+    let main = HTMLMainText(tree, wholePage: !mainTextOnly)
+    var writer = HTMLTextWriter(tree: tree, excluded: main.excluded, quotesReplies: !mainTextOnly)
     for root in main.roots { writer.write(root) }
     guard !writer.blocks.isEmpty else {
       throw RetrievalError.noText(
@@ -34,6 +37,8 @@ struct HTMLLoader {
 private struct HTMLTextWriter {
   let tree: HTMLTree
   let excluded: [Bool]
+  /// In e-mail, `blockquote` is what a reply repeats.
+  let quotesReplies: Bool
   private(set) var output: [UInt8] = []
   private(set) var blocks: [DocumentBlock] = []
 
@@ -43,9 +48,10 @@ private struct HTMLTextWriter {
   private var isPreformatted = false
   private var tableHeader = ""
 
-  init(tree: HTMLTree, excluded: [Bool]) {
+  init(tree: HTMLTree, excluded: [Bool], quotesReplies: Bool) {
     self.tree = tree
     self.excluded = excluded
+    self.quotesReplies = quotesReplies
   }
 
   mutating func write(_ root: Int) {
@@ -102,6 +108,7 @@ private struct HTMLTextWriter {
         return .heading(level: Int(tag.dropFirst()) ?? 1, title: "")
       case "li", "dd", "dt": return .listItem
       case "pre": return .code
+      case "blockquote" where quotesReplies: return .quote
       default: continue
       }
     }
@@ -194,16 +201,9 @@ private struct HTMLTextWriter {
       let words = current.text(trimmed).split(whereSeparator: \.isWhitespace)
       kind = .heading(level: level, title: words.joined(separator: " "))
     }
-    if !output.isEmpty { output += isRow(kind) && blocks.last.map { isRow($0.kind) } == true ? [10] : [10, 10] }
+    if !output.isEmpty { output += kind.isTable && blocks.last?.kind.isTable == true ? [10] : [10, 10] }
     let start = output.count
     output += current[trimmed]
     blocks.append(DocumentBlock(kind, start..<output.count))
-  }
-
-  private func isRow(_ kind: DocumentBlock.Kind) -> Bool {
-    switch kind {
-    case .tableHeader, .tableRow: true
-    default: false
-    }
   }
 }

@@ -52,12 +52,13 @@ struct HTMLMainText {
     "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "caption", "hgroup",
   ]
 
-  init(_ tree: HTMLTree) {
+  /// - Parameter wholePage: take all text that readers see.
+  init(_ tree: HTMLTree, wholePage: Bool = false) {
     nodes = tree.nodes
     dropped = [Bool](repeating: false, count: nodes.count)
     excluded = dropped
     // Each try forbids less; the first that finds a text of some length counts.
-    for strictness in [2, 1, 0] {
+    for strictness in wholePage ? [] : [2, 1, 0] {
       choose(strictness: strictness)
       if roots.reduce(0, { $0 + textCount[$1] }) >= 250 { return }
     }

@@ -3,7 +3,8 @@ import StrataCore
 
 /// A document's text and its structure.
 public struct ParsedDocument: Sendable, Hashable {
-  /// What byte ranges count in: the file itself for Markdown, text and CSV; what was extracted for HTML and PDF.
+  /// What byte ranges count in: the file itself for Markdown, text, CSV and source code; what was extracted for all
+  /// other formats.
   public var canonicalText: String
   public var title: String
   /// In order, without overlaps.
@@ -23,7 +24,7 @@ public struct ParsedDocument: Sendable, Hashable {
   }
 }
 
-/// One paragraph, heading, list item, code block or table row.
+/// One paragraph, heading, list item, piece of code or table row.
 public struct DocumentBlock: Sendable, Hashable {
   public enum Kind: Sendable, Hashable {
     /// `level` from 1.
@@ -31,9 +32,20 @@ public struct DocumentBlock: Sendable, Hashable {
     case paragraph
     case listItem
     case code
+    /// What a reply to an e-mail repeats of what it answers.
+    case quote
+    /// A named part, such as a function of source code or a record of JSON; `path` is `Parser.parse` or `users[3]`.
+    case entry(path: String)
     case tableHeader
     /// `header` says what the columns are.
     case tableRow(header: String)
+
+    var isTable: Bool {
+      switch self {
+      case .tableHeader, .tableRow: true
+      default: false
+      }
+    }
   }
 
   public var kind: Kind
