@@ -22,7 +22,7 @@ struct ArchitectureTests {
     "StrataServing": ["StrataCore", "StrataSchema", "StrataModel"],
     "StrataTraining": ["StrataCore", "StrataModel"],
     "StrataIndex": ["StrataCore", "CStrataKernels"],
-    "StrataRetrieval": ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", "Yams"],
+    "StrataRetrieval": ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CLibArchive", "CCMarkGFM", "Yams"],
     "StrataAgents": ["StrataCore", "StrataSchema"],
     "StrataContracts": ["StrataCore", "StrataSchema", "Yams"],
     "StrataEvaluation": ["StrataCore", "StrataContracts", "Yams"],

@@ -11,6 +11,13 @@ extension DocumentFormat {
     case "text/plain": self = .text
     case "text/csv", "text/tab-separated-values": self = .csv
     case "application/pdf": self = .pdf
+    case "application/json", "application/ld+json", "application/geo+json": self = .json
+    case "application/jsonl", "application/x-ndjson": self = .jsonLines
+    case "message/rfc822": self = .email
+    case "application/mbox": self = .mailbox
+    case "application/vnd.openxmlformats-officedocument.wordprocessingml.document": self = .word
+    case "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": self = .spreadsheet
+    case "application/vnd.openxmlformats-officedocument.presentationml.presentation": self = .slides
     default: return nil
     }
   }
