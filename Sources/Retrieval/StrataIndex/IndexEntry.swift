@@ -45,23 +45,3 @@ public struct ScoredChunk: Sendable, Hashable {
     self.score = score
   }
 }
-
-/// The constants of BM25 in Lucene's form (Robertson and Zaragoza 2009, without the factor k1 + 1, which does not
-/// change any ranking).
-public struct BM25Parameters: Sendable, Hashable {
-  /// How slowly repetitions of a word saturate.
-  public let k1: Float
-  /// How much long chunks are penalized: 0 not at all, 1 in proportion.
-  public let b: Float
-  /// How many times an occurrence in the title counts, in frequency and in length.
-  public let titleWeight: Int
-
-  /// Values outside 0...1000 (`b`: 0...1) are moved to the nearest that is inside.
-  public init(k1: Float = 1.2, b: Float = 0.75, titleWeight: Int = 1) {
-    self.k1 = k1 >= 0 ? min(k1, 1000) : 0
-    self.b = b >= 0 ? min(b, 1) : 0
-    self.titleWeight = min(1000, max(0, titleWeight))
-  }
-
-  public static let `default` = BM25Parameters()
-}

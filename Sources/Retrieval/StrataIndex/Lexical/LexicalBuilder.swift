@@ -55,7 +55,7 @@ struct LexicalBuilder {
     let termCount = terms.count
     let runs = runsByTerm(termCount)
     let weight = UInt32(max(1, titleWeight))
-    let lengths = zip(titleLengths, bodyLengths).map { $0 * weight + $1 }
+    let lengths = Column(zip(titleLengths, bodyLengths).map { $0 * weight + $1 })
     var writer = PostingsWriter(lengths: lengths, titleWeight: Int(weight))
     var chunks: [UInt32] = []
     chunks.reserveCapacity(tokens.count)
@@ -67,7 +67,7 @@ struct LexicalBuilder {
     }
     let postings = writer.finish()
     return LexicalSegment(
-      terms: terms.dictionary(), postings: postings, lengths: Column(lengths), titleLengths: Column(titleLengths),
+      terms: terms.dictionary(), postings: postings, lengths: lengths, titleLengths: Column(titleLengths),
       bodyLengths: Column(bodyLengths), titleWeight: weight,
       chunkTerms: ChunkTerms(chunkCount: lengths.count, chunks: chunks, frequencies: postings.frequencies))
   }

@@ -25,9 +25,10 @@ extension LexicalSegment {
       }
       places.append(renumbered)
     }
+    let mergedLengths = Column(lengths)
     let (terms, sources) = mergeTerms(parts)
     let titleWeight = parts.first?.segment.titleWeight ?? 1
-    var writer = PostingsWriter(lengths: lengths, titleWeight: Int(titleWeight))
+    var writer = PostingsWriter(lengths: mergedLengths, titleWeight: Int(titleWeight))
     var chunks: [UInt32] = []
     var reader = PostingReader()
     for term in 0..<terms.count {
@@ -51,7 +52,7 @@ extension LexicalSegment {
     }
     let postings = writer.finish()
     return LexicalSegment(
-      terms: terms, postings: postings, lengths: Column(lengths), titleLengths: Column(titleLengths),
+      terms: terms, postings: postings, lengths: mergedLengths, titleLengths: Column(titleLengths),
       bodyLengths: Column(bodyLengths), titleWeight: titleWeight,
       chunkTerms: ChunkTerms(chunkCount: lengths.count, chunks: chunks, frequencies: postings.frequencies))
   }

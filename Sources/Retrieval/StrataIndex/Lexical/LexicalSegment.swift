@@ -41,7 +41,7 @@ final class LexicalSegment: Sendable {
 }
 
 /// The parts of a chunk that queries can name.
-public enum LexicalField: String, Sendable, Hashable, CaseIterable {
+public enum LexicalField: String, Sendable, Hashable, CaseIterable, Codable {
   /// Document title and headings.
   case title
   case body

@@ -123,4 +123,29 @@ struct PostingList {
       place.start + strata_postings_bytes(count, place.gapWidth) + strata_postings_bytes(count, place.countWidth)
     strata_postings_unpack(target, data + start, count, place.titleWidth)
   }
+
+  /// Calls `body` with each position, rising.
+  func forEachPosition(limit: Int, _ body: (Int) -> Void) {
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Postings.blockCount) { positions in
+      guard let base = positions.baseAddress, limit > 0 else { return }
+      for block in blocks.indices {
+        self.positions(of: block, limit: limit, into: base)
+        for index in 0..<count(of: block) { body(Int(positions[index])) }
+      }
+    }
+  }
+
+  /// Occurrences in the chunk at `position`, an occurrence in the title counting `titleWeight` times; nil when it is not
+  /// in the list.
+  func count(at position: Int, limit: Int, titleWeight: UInt32) -> Int? {
+    let block = lasts.partitioningIndex { Int($0) >= position }
+    guard block < blocks.count, limit > 0 else { return nil }
+    return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 2 * Postings.blockCount) { memory in
+      guard let base = memory.baseAddress else { return nil }
+      positions(of: block, limit: limit, into: base)
+      guard let index = memory[0..<count(of: block)].firstIndex(of: UInt32(position)) else { return nil }
+      counts(of: block, titleWeight: titleWeight, into: base, titles: base + Postings.blockCount)
+      return Int(memory[index])
+    }
+  }
 }

@@ -16,7 +16,7 @@ struct PostingsWriter {
   static let mostTitleOccurrences: UInt32 = 1 << 20 - 1
 
   /// BM25 lengths of all chunks, for what bounds scores.
-  private let lengths: [UInt32]
+  private let lengths: Column<UInt32>
   private let titleWeight: UInt32
   private var data: [UInt8] = []
   private var blocks: [UInt64] = []
@@ -39,7 +39,7 @@ struct PostingsWriter {
   private var firstImpact = 0
   private var blockOccurrences = 0
 
-  init(lengths: [UInt32], titleWeight: Int) {
+  init(lengths: Column<UInt32>, titleWeight: Int) {
     self.lengths = lengths
     self.titleWeight = UInt32(titleWeight)
   }
@@ -125,7 +125,7 @@ struct PostingsWriter {
       let count = counts[index] + 1 + (titleWeight - 1) * titleCounts[index]
       most = max(most, count)
       let bucket = min(Int(count), buckets) - 1
-      shortest[bucket] = min(shortest[bucket], lengths[Int(position)])
+      shortest[bucket] = min(shortest[bucket], lengths.buffer[Int(position)])
       position += 1
     }
     var pairs: [UInt64] = []
