@@ -250,3 +250,14 @@ void strata_memory_release(void *memory, size_t bytes) {
   uintptr_t first = (start + size - 1) / size * size, last = (start + bytes) / size * size;
   if (last > first) (void)madvise((void *)first, last - first, MADV_DONTNEED);
 }
+
+void strata_memory_prefer_huge(const void *memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)memory;
+  uintptr_t first = (start + size - 1) / size * size, last = (start + bytes) / size * size;
+  if (last > first) (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
+#else
+  (void)memory;
+  (void)bytes;
+#endif
+}

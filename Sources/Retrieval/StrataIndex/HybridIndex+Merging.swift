@@ -10,6 +10,8 @@ struct MergePolicy: Sendable {
     var kept: Int
     /// Chunks in the file.
     var total: Int
+    /// Whether it has so many vectors that a graph over them is worth a merge with nobody.
+    var lacksGraph = false
   }
 
   var fanout = 4
@@ -27,7 +29,7 @@ struct MergePolicy: Sendable {
         start = end + 1
       }
     }
-    return nil
+    return parts.firstIndex(where: \.lacksGraph).map { $0..<$0 + 1 }
   }
 
   private func tier(_ count: Int) -> Int {
@@ -91,7 +93,10 @@ extension HybridIndex {
   func mergeOnce() throws(IndexError) -> Bool {
     let policy = MergePolicy(smallest: options.bufferChunkLimit)
     return try merge { views in
-      policy.next(views.map { MergePolicy.Part(kept: $0.keptCount, total: $0.segment.count) })
+      policy.next(
+        views.map {
+          MergePolicy.Part(kept: $0.keptCount, total: $0.segment.count, lacksGraph: $0.segment.lacksGraph)
+        })
     }
   }
 
@@ -134,7 +139,8 @@ extension HybridIndex {
       defer { _ = writer.withLock { $0.writing.remove(job.serial) } }
       var merged: SegmentView?
       if let segment = SegmentBuilder.merge(job.old, dimension: dimension), !Task.isCancelled {
-        let mapped = try Segment(try folder.write(segment, serial: job.serial), dimension: dimension)
+        let linked = try segment.linked()
+        let mapped = try Segment(try folder.write(linked, serial: job.serial), dimension: dimension)
         merged = SegmentView(serial: job.serial, segment: mapped)
       }
       if Task.isCancelled { return false }

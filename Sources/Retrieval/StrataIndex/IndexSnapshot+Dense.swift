@@ -1,13 +1,16 @@
-// Owns exact nearest-neighbour search over vectors.
+// Owns nearest-neighbour search over vectors: each segment by its graph, or exactly where it has none.
 import CStrataKernels
 
 extension IndexSnapshot {
   /// The readable chunks whose vectors have the greatest dot product with `vector`, best first. Chunks without a vector
-  /// are passed over.
+  /// are passed over. Scores are exact; where a segment has a graph, a chunk may rarely be missed in favour of one that is
+  /// hardly worse. Whenever `limit` readable chunks have vectors, `limit` come back.
   ///
+  /// - Parameter isExact: looks at every readable chunk.
   /// - Throws: when `vector` has the wrong length or is not finite.
-  /// - Complexity: O(readable chunks · dimension).
-  public func dense(_ vector: [Float], limit: Int, within readable: ChunkBitmap) throws(IndexError) -> [ScoredChunk] {
+  public func dense(
+    _ vector: [Float], limit: Int, within readable: ChunkBitmap, isExact: Bool = false
+  ) throws(IndexError) -> [ScoredChunk] {
     guard let dimension, vector.count == dimension else {
       throw .dimension(expected: dimension, found: vector.count)
     }
@@ -15,7 +18,13 @@ extension IndexSnapshot {
     guard readable.snapshot == generation, limit > 0, dimension > 0 else { return [] }
     var top = TopChunks<Float>(limit: min(limit, max(1, count)))
     for (view, allowed) in zip(views, readable.segments) where !view.segment.vectors.isEmpty {
-      Self.scan(view.segment, allowed, vector, &top)
+      if let neighbours = view.segment.neighbours, !isExact {
+        for found in try neighbours.search(vector, limit: limit, allowed: allowed) {
+          top.insert(found.score, id: view.segment.ids[found.row])
+        }
+      } else {
+        Self.scan(view.segment, allowed, vector, &top)
+      }
     }
     return top.sorted().map { ScoredChunk(id: $0.id, score: $0.score) }
   }

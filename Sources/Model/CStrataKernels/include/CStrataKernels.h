@@ -416,4 +416,6 @@ uint32_t strata_crc32c(uint32_t crc, const void *STRATA_NULLABLE bytes, size_t c
 }
 #endif
 
+#include "CStrataVectors.h"
+
 #endif

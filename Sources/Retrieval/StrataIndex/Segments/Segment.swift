@@ -12,6 +12,8 @@ final class Segment: Sendable {
   let vectors: Column<Float>
   /// One bit per chunk.
   let hasVector: Column<UInt64>
+  /// A graph over the vectors; nil while they are few, or no merge has linked them yet.
+  let neighbours: VectorIndex?
   /// The file that the columns lie in; nil for a segment in memory.
   let file: SegmentFile?
 
@@ -20,7 +22,7 @@ final class Segment: Sendable {
 
   init(
     chunks: ChunkTable, readers: ReaderTable, fields: FieldTable, lexical: LexicalSegment, vectors: Column<Float>,
-    hasVector: Column<UInt64>
+    hasVector: Column<UInt64>, neighbours: VectorIndex? = nil
   ) {
     self.chunks = chunks
     self.readers = readers
@@ -28,10 +30,30 @@ final class Segment: Sendable {
     self.lexical = lexical
     self.vectors = vectors
     self.hasVector = hasVector
+    self.neighbours = neighbours
     file = nil
   }
 
+  /// Whether searching the vectors would be faster with a graph that is not there.
+  var lacksGraph: Bool {
+    guard neighbours == nil, !vectors.isEmpty else { return false }
+    return hasVector.reduce(0) { $0 + $1.nonzeroBitCount } >= VectorOptions.default.graphFrom
+  }
+
+  /// The same chunks with a graph over their vectors, when those are many.
+  ///
+  /// - Complexity: O(vectors · log vectors) scores.
+  func linked() throws(IndexError) -> Segment {
+    guard lacksGraph else { return self }
+    let index = try VectorIndex(vectors, dimension: vectors.count / count, present: hasVector)
+    return Segment(
+      chunks: chunks, readers: readers, fields: fields, lexical: lexical, vectors: vectors, hasVector: hasVector,
+      neighbours: index)
+  }
+
   // MARK: Files
+
+  private static let graphPrefix = "dense.graph"
 
   func encode(into writer: inout SegmentWriter) {
     chunks.encode(into: &writer, prefix: "chunks")
@@ -40,6 +62,7 @@ final class Segment: Sendable {
     lexical.encode(into: &writer, prefix: "lexical")
     writer.add("dense.vectors", vectors)
     writer.add("dense.hasVector", hasVector)
+    neighbours?.encode(into: &writer, prefix: Self.graphPrefix)
   }
 
   /// - Throws: when the parts do not fit together.
@@ -56,6 +79,13 @@ final class Segment: Sendable {
       count > 0 && readers.count == count && fields.count == count && lexical.count == count
         && hasVector.count == (count + 63) / 64
         && (vectors.isEmpty || vectors.count.isMultiple(of: count) && vectors.count / count == dimension))
+    neighbours =
+      if let dimension, !vectors.isEmpty, VectorIndex.isIn(file, prefix: Self.graphPrefix) {
+        try VectorIndex(
+          file, prefix: Self.graphPrefix, vectors: vectors, dimension: dimension, present: hasVector)
+      } else {
+        nil
+      }
     self.file = file
   }
 }

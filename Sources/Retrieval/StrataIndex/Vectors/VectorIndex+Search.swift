@@ -1,0 +1,109 @@
+// Owns the choice between walking the graph and looking at every allowed row, and scoring again by exact vectors.
+import CStrataKernels
+
+extension VectorIndex {
+  /// How a search went; for benchmarks, `explain` and tests.
+  public enum Way: String, Sendable, Hashable {
+    /// Every allowed row was scored by its exact vector.
+    case exact
+    /// Every allowed row was scored by its code, the best again by their exact vectors.
+    case scan
+    /// Through the graph.
+    case graph
+    /// The graph was left for a scan, because it found too few or took too long.
+    case graphThenScan
+  }
+
+  /// The rows nearest to `query`, best first, the lower row among equals.
+  ///
+  /// - Parameters:
+  ///   - allowed: a bit per row; nil: all rows.
+  ///   - breadth: how many near rows the graph's search keeps in view; nil: ``VectorOptions/searchBreadth``.
+  ///   - isExact: looks at the exact vector of every allowed row.
+  /// - Throws: when the query has the wrong length or is not finite.
+  public func search(
+    _ query: [Float], limit: Int, allowed: [UInt64]? = nil, breadth: Int? = nil, isExact: Bool = false
+  ) throws(IndexError) -> [ScoredRow] {
+    try search([query], limit: limit, allowed: allowed, breadth: breadth, isExact: isExact)[0].rows
+  }
+
+  /// The same for several queries, which the graph serves faster together.
+  ///
+  /// - Returns: as many results as there are queries.
+  public func search(
+    _ queries: [[Float]], limit: Int, allowed: [UInt64]? = nil, breadth: Int? = nil, isExact: Bool = false
+  ) throws(IndexError) -> [(rows: [ScoredRow], way: Way)] {
+    for query in queries {
+      guard query.count == dimension else { throw .dimension(expected: dimension, found: query.count) }
+      guard query.allSatisfy(\.isFinite) else { throw .notFinite() }
+    }
+    let words = (count + 63) / 64
+    if let allowed, allowed.count != words { throw .dimension(expected: count, found: allowed.count * 64) }
+    guard limit > 0, presentCount > 0 else { return queries.map { _ in ([], .exact) } }
+    guard let allowed else { return run(queries, limit, present.buffer, presentCount, breadth, isExact) }
+    let usable = zip(allowed, present).map { $0 & $1 }
+    let count = usable.withUnsafeBufferPointer { words in
+      words.baseAddress.map { Int(strata_bits_count($0, nil, Int64(words.count))) } ?? 0
+    }
+    return usable.withUnsafeBufferPointer { run(queries, limit, $0, count, breadth, isExact) }
+  }
+
+  private func run(
+    _ queries: [[Float]], _ limit: Int, _ allowed: UnsafeBufferPointer<UInt64>, _ allowedCount: Int,
+    _ breadth: Int?, _ isExact: Bool
+  ) -> [(rows: [ScoredRow], way: Way)] {
+    guard let graph, !isExact else { return queries.map { (exact($0, limit, allowed), .exact) } }
+    let plan = VectorPlan(
+      limit: limit, breadth: breadth ?? options.searchBreadth, code: options.code, allowed: allowedCount,
+      present: presentCount)
+    let prepared = queries.map(graph.codes.prepare)
+    let isFiltered = allowedCount < presentCount
+    let filter = isFiltered || presentCount < count ? allowed.baseAddress : nil
+    guard plan.walksGraph else {
+      return zip(queries, prepared).map { query, prepared in
+        let rows = graph.codes.scan(prepared, allowed: filter, limit: plan.rescored)
+        return (rescore(rows, query, limit), .scan)
+      }
+    }
+    let found = graph.search(
+      prepared, breadth: plan.breadth, allowed: isFiltered ? filter : nil, budget: plan.budget)
+    return queries.indices.map { index in
+      let rows = found[index].rows
+      if found[index].isComplete, rows.count >= min(limit, allowedCount) {
+        return (rescore(rows.prefix(plan.rescored), queries[index], limit), .graph)
+      }
+      let scanned = graph.codes.scan(prepared[index], allowed: filter, limit: plan.rescored)
+      return (rescore(scanned[...], queries[index], limit), .graphThenScan)
+    }
+  }
+
+  /// Scores rows by their exact vectors.
+  private func rescore(_ rows: some Collection<UInt32>, _ query: [Float], _ limit: Int) -> [ScoredRow] {
+    guard let start = vectors.buffer.baseAddress else { return [] }
+    let space = VectorSpace(dimension: dimension, metric: metric, lift: 0)
+    let lines = min(8, (dimension * 4 + 63) / 64)
+    for row in rows { for line in 0..<lines { strata_prefetch(start + Int(row) * dimension + 16 * line) } }
+    var scored = withExtendedLifetime(vectors) {
+      rows.map { ScoredRow(row: Int($0), score: space.score(query, start + Int($0) * dimension)) }
+    }
+    scored.sort { $0.score > $1.score || $0.score == $1.score && $0.row < $1.row }
+    return Array(scored.prefix(limit))
+  }
+
+  private func exact(_ query: [Float], _ limit: Int, _ allowed: UnsafeBufferPointer<UInt64>) -> [ScoredRow] {
+    guard let start = vectors.buffer.baseAddress else { return [] }
+    let space = VectorSpace(dimension: dimension, metric: metric, lift: 0)
+    var top = TopChunks<Float>(limit: min(limit, max(1, count)))
+    withExtendedLifetime(self) {
+      for word in allowed.indices {
+        var rest = allowed[word]
+        while rest != 0 {
+          let row = word << 6 + rest.trailingZeroBitCount
+          rest &= rest - 1
+          top.insert(space.score(query, start + row * dimension), id: Int64(row))
+        }
+      }
+    }
+    return top.sorted().map { ScoredRow(row: Int($0.id), score: $0.score) }
+  }
+}

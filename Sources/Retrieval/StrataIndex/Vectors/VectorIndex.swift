@@ -1,0 +1,109 @@
+// Owns searching one immutable set of vectors: by its graph, or by looking at every allowed row, whichever is cheaper
+// and sure. Knows nothing about chunks or readers.
+import CStrataKernels
+
+/// Vectors with a graph over them once they are many.
+///
+/// A search is confined to a set of rows. It walks the graph when many rows are allowed and looks at every allowed row
+/// when they are few; what the graph finds is scored again by the exact vectors. Whenever `limit` rows are allowed,
+/// `limit` come back.
+public final class VectorIndex: Sendable {
+  public let dimension: Int
+  public let metric: VectorMetric
+  public let options: VectorOptions
+  /// Row-major [count, dimension].
+  let vectors: Column<Float>
+  /// A bit per row: which have a vector. The others are rows of zeros that no search finds.
+  let present: Column<UInt64>
+  let presentCount: Int
+  let graph: VectorGraph?
+  private let space: VectorSpace
+
+  public var count: Int { vectors.count / dimension }
+
+  /// Builds a graph when there are at least ``VectorOptions/graphFrom`` vectors. The result depends on the vectors and
+  /// options alone, not on `threads`.
+  ///
+  /// - Parameters:
+  ///   - vectors: row-major [rows, dimension].
+  ///   - present: a bit per row; nil: all.
+  /// - Throws: ``IndexError`` when lengths do not fit or a value is not finite.
+  public init(
+    _ vectors: Column<Float>, dimension: Int, metric: VectorMetric = .dot, present: Column<UInt64>? = nil,
+    options: VectorOptions = .default, threads: Int = 1
+  ) throws(IndexError) {
+    guard dimension > 0, dimension <= 1 << 16, vectors.count.isMultiple(of: dimension) else {
+      throw .dimension(expected: dimension, found: vectors.count)
+    }
+    guard vectors.allSatisfy(\.isFinite) else { throw .notFinite() }
+    let rows = vectors.count / dimension
+    let present = present ?? Column([UInt64].filled(rows))
+    guard present.count == (rows + 63) / 64 else { throw .dimension(expected: rows, found: present.count * 64) }
+    self.vectors = vectors
+    self.dimension = dimension
+    self.metric = metric
+    self.options = options
+    self.present = present
+    presentCount = Self.count(present)
+    space = VectorSpace(of: vectors, dimension: dimension, metric: metric)
+    graph =
+      presentCount >= options.graphFrom
+      ? Self.graph(vectors, space, present, options, VectorThreads(threads)) : nil
+  }
+
+  // MARK: Files
+
+  /// Writes the graph and its codes; the vectors themselves are the caller's to keep.
+  func encode(into writer: inout SegmentWriter, prefix: String) {
+    graph?.encode(into: &writer, prefix: prefix)
+  }
+
+  /// Whether a file has what ``encode(into:prefix:)`` writes.
+  static func isIn(_ file: SegmentFile, prefix: String) -> Bool { file.contains("\(prefix).shape") }
+
+  /// The graph that ``encode(into:prefix:)`` wrote, over the same vectors.
+  init(
+    _ file: SegmentFile, prefix: String, vectors: Column<Float>, dimension: Int, present: Column<UInt64>
+  ) throws(IndexError) {
+    let graph = try VectorGraph(file, prefix: prefix, vectors: vectors, dimension: dimension)
+    self.vectors = vectors
+    self.dimension = dimension
+    self.present = present
+    presentCount = Self.count(present)
+    space = graph.codes.space
+    metric = space.metric
+    options = VectorOptions(code: graph.codes.code, links: graph.width)
+    self.graph = graph
+    try file.check("\(prefix).shape", present.count == (count + 63) / 64 && graph.sizes[0] == presentCount)
+  }
+
+  // MARK: Building
+
+  private static func graph(
+    _ vectors: Column<Float>, _ space: VectorSpace, _ present: Column<UInt64>, _ options: VectorOptions,
+    _ threads: VectorThreads
+  ) -> VectorGraph? {
+    // Links are chosen by 8-bit codes whatever searches look at: finer ones cost time and coarser ones quality.
+    let builders = CodedVectors(vectors, space: space, code: .int8, threads: threads)
+    let codes =
+      options.code == .int8 ? builders : CodedVectors(vectors, space: space, code: options.code, threads: threads)
+    return VectorGraph(
+      codes, linkedBy: builders, included: present, width: options.links, breadth: options.buildBreadth,
+      threads: threads)
+  }
+
+  private static func count(_ words: Column<UInt64>) -> Int {
+    words.withUnsafeBufferPointer { words in
+      words.baseAddress.map { Int(strata_bits_count($0, nil, Int64(words.count))) } ?? 0
+    }
+  }
+}
+
+extension [UInt64] {
+  /// Words with the first `count` bits set.
+  static func filled(_ count: Int) -> [UInt64] {
+    var words = [UInt64](repeating: .max, count: (count + 63) / 64)
+    if count % 64 != 0 { words[words.count - 1] = 1 << UInt64(count % 64) - 1 }
+    return words
+  }
+}
