@@ -179,7 +179,7 @@ struct DurableIndexTests {
       #expect(model.folder.files.count == index.statistics().fileCount + 2)
       stepCount += survived || stepCount > 40 ? 7 : 1
     }
-    #expect(stepCount > 40)
+    #expect(stepCount > 20)
   }
 
   @Test("Deleting everything leaves a manifest and a lock")
