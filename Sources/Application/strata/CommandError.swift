@@ -26,6 +26,8 @@ struct CommandError: StrataError {
   static let unknownRun = ErrorCode("unknown_run", .notFound)
   static let unknownKey = ErrorCode("unknown_key", .notFound)
   static let notYours = ErrorCode("not_yours", .permissionDenied)
+  static let noModel = ErrorCode("no_authorization_model", .notFound)
+  static let noDocument = ErrorCode("no_document", .notFound)
   static let nameTaken = ErrorCode("name_taken", .conflict)
 }
 

@@ -17,10 +17,9 @@ struct Strata: AsyncParsableCommand {
     version: version,
     subcommands: [
       Up.self, Serve.self, Ask.self, Chat.self, Ingest.self, Parse.self, CollectionCommand.self, LineageCommand.self,
-      Search.self,
-      QueryCommand.self,
-      Generate.self, Embed.self, ModelCommand.self, AdapterCommand.self, TokenizerCommand.self, Eval.self,
-      AgentCommand.self, IndexCommand.self, MemoryCommand.self, KeyCommand.self, Doctor.self,
+      Search.self, QueryCommand.self, Generate.self, Embed.self, ModelCommand.self, AdapterCommand.self,
+      TokenizerCommand.self, Eval.self, AgentCommand.self, IndexCommand.self, MemoryCommand.self, AccessCommand.self,
+      KeyCommand.self, Doctor.self,
     ])
 }
 

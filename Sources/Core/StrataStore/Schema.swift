@@ -17,6 +17,7 @@ enum Schema {
       try db.execute(sql: journal)
       try db.execute(sql: "PRAGMA application_id = \(applicationID)")
     }
+    migrator.registerMigration("2 relations") { db in try db.execute(sql: relations) }
     migrator.registerMigration("3 lineage") { db in
       try db.execute(sql: lineage)
       try db.execute(sql: vectorsByText)
@@ -245,5 +246,40 @@ enum Schema {
       tenant TEXT PRIMARY KEY,
       revision INTEGER NOT NULL
     ) WITHOUT ROWID;
+    """
+
+  /// A revision is one write. `relation_changes` tells what each did, so that readers can follow; old ones are cut off.
+  private static let relations = """
+    CREATE TABLE relation_revisions (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      collection INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE
+    );
+    CREATE INDEX relation_revisions_by_collection ON relation_revisions (collection, id);
+    CREATE TABLE relation_tuples (
+      collection INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
+      object_type TEXT NOT NULL,
+      object_id TEXT NOT NULL,
+      relation TEXT NOT NULL,
+      subject TEXT NOT NULL,
+      condition TEXT,
+      context TEXT,
+      PRIMARY KEY (collection, object_type, object_id, relation, subject)
+    ) WITHOUT ROWID;
+    CREATE TABLE relation_changes (
+      revision INTEGER NOT NULL REFERENCES relation_revisions ON DELETE CASCADE,
+      position INTEGER NOT NULL,
+      kind TEXT NOT NULL,
+      object_type TEXT,
+      object_id TEXT,
+      relation TEXT,
+      subject TEXT,
+      condition TEXT,
+      context TEXT,
+      PRIMARY KEY (revision, position)
+    ) WITHOUT ROWID;
+    CREATE TABLE authorization_models (
+      collection INTEGER PRIMARY KEY REFERENCES collections ON DELETE CASCADE,
+      text TEXT NOT NULL
+    );
     """
 }

@@ -49,6 +49,8 @@ public struct StoreError: StrataError {
   /// A query that would do what it may not.
   public static let queryRefused = ErrorCode("query_refused", .permissionDenied)
   public static let queryTooLong = ErrorCode("query_too_long", .exhausted)
+  /// Tuples were not as the writer of others wanted them to be.
+  public static let relationConflict = ErrorCode("store_relation_conflict", .conflict)
   public static let unexpected = ErrorCode("store_unexpected", .internal)
 
   /// What `error` means, for the database at `path`.

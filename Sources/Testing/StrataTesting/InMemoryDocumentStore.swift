@@ -30,6 +30,7 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
   }
 
   private var collections: [String: Collection] = [:]
+  var relationTables: [String: InMemoryRelations] = [:]
   private var embeddings: [String: [String: [Float]]] = [:]
   private var nextID: Int64 = 1
   /// Thrown by the next mutating calls, from the one after so many.

@@ -49,7 +49,8 @@ struct AppRoutes: Sendable {
       // The groups of the key, and those that the collection gives its owner.
       let known = try await app.principal(named: principal.user)
       return Principal(
-        tenant: principal.tenant, user: principal.user, groups: principal.groups.union(known.groups))
+        tenant: principal.tenant, user: principal.user, groups: principal.groups.union(known.groups),
+        attributes: principal.attributes)
     }
     guard let name, !name.isEmpty else { return .anonymous }
     guard name.utf8.count <= 200 else {

@@ -23,19 +23,20 @@ final class LocalAssistant: AppService {
   }
 
   func overview(as principal: Principal) async throws -> AppOverview {
-    let readable = try await collection.store.documents(in: collection.name).filter { principal.mayRead($0.readers) }
+    let access = try await collection.gate.decision(for: principal)
+    let readable = try await collection.store.documents(in: collection.name).filter(access.mayRead)
     return AppOverview(
       model: model.info.id, collection: collection.name, documentCount: readable.count,
-      chunkCount: readable.reduce(0) { $0 + $1.chunkCount }, examples: await examples(for: principal),
+      chunkCount: readable.reduce(0) { $0 + $1.chunkCount }, examples: await examples(for: access),
       uploadTypes: DocumentFormat.supportedExtensions.map { "." + $0 })
   }
 
   /// Questions of the folder's own `questions.yaml`, if it has one, that this principal may get an answer to.
-  private func examples(for principal: Principal) async -> [String] {
+  private func examples(for access: AccessDecision) async -> [String] {
     guard let folder = try? await collection.store.setting("folder", in: collection.name),
       let set = try? QuestionSet(file: folder + "/questions.yaml")
     else { return [] }
-    let answerable = set.questions.filter { !$0.refuse && principal.mayRead($0.readers) }
+    let answerable = set.questions.filter { !$0.refuse && access.mayRead($0.readers) }
     // What only this reader may know is the more interesting.
     let own = answerable.filter { !$0.readers.contains(.everyone) }.prefix(1)
     return (own + answerable.filter { $0.readers.contains(.everyone) }.prefix(4 - own.count)).map(\.question)
@@ -66,14 +67,14 @@ final class LocalAssistant: AppService {
   // MARK: Documents
 
   func documents(as principal: Principal) async throws -> [AppDocument] {
-    try await collection.store.documents(in: collection.name).filter { principal.mayRead($0.readers) }
-      .map { AppDocument($0) }
+    let access = try await collection.gate.decision(for: principal)
+    return try await collection.store.documents(in: collection.name).filter(access.mayRead).map { AppDocument($0) }
   }
 
   func text(of path: String, version: Int?, as principal: Principal) async throws -> AppDocumentText? {
-    // The current readers decide about old versions too.
+    // Who may read the current version may read old ones, and nobody else.
     guard let current = try await collection.store.document(path, version: nil, in: collection.name),
-      principal.mayRead(current.readers)
+      try await collection.gate.decision(for: principal).mayRead(current)
     else { return nil }
     let number = version ?? current.version
     guard let record = try await collection.store.document(path, version: number, in: collection.name),
@@ -87,7 +88,7 @@ final class LocalAssistant: AppService {
   func upload(_ name: String, content: UploadContent, as principal: Principal) async throws -> AppDocument {
     let path = Ingestor.uploadPrefix + name
     if let current = try await collection.store.document(path, version: nil, in: collection.name),
-      current.readers != [Self.owner(principal)]
+      try await !collection.gate.isClaimed(current, by: Self.owner(principal))
     {
       throw CommandError(
         CommandError.nameTaken, "There is a document of that name already.", remedy: "Rename the file and try again.")
@@ -105,9 +106,13 @@ final class LocalAssistant: AppService {
         remedy: "Check the space and the permissions of \(folder.path).")
     }
     do {
-      return AppDocument(try await collection.ingestor().add(path, in: uploads.path, readers: [Self.owner(principal)]))
+      let readers = try await collection.gate.claim(path, for: Self.owner(principal))
+      return AppDocument(try await collection.ingestor().add(path, in: uploads.path, readers: readers))
     } catch {
       try? FileManager.default.removeItem(at: target)
+      if try await collection.store.document(path, version: nil, in: collection.name) == nil {
+        try await collection.gate.disclaim(path)
+      }
       throw error
     }
   }
@@ -134,15 +139,18 @@ final class LocalAssistant: AppService {
 
   func delete(_ path: String, as principal: Principal) async throws -> Bool {
     guard let record = try await collection.store.document(path, version: nil, in: collection.name),
-      principal.mayRead(record.readers)
+      try await collection.gate.decision(for: principal).mayRead(record)
     else { return false }
     // Reading is no right to delete: only what this principal handed in is theirs.
-    guard path.hasPrefix(Ingestor.uploadPrefix), record.readers == [Self.owner(principal)] else {
+    guard path.hasPrefix(Ingestor.uploadPrefix),
+      try await collection.gate.isClaimed(record, by: Self.owner(principal))
+    else {
       throw CommandError(
         CommandError.notYours, "Only the one who uploaded \(path) can delete it.",
         remedy: "Documents of the ingested folder are deleted there.")
     }
     try await collection.ingestor().remove(path)
+    try await collection.gate.disclaim(path)
     try? FileManager.default.removeItem(at: uploads.appendingPathComponent(path))
     return true
   }
@@ -158,7 +166,7 @@ final class LocalAssistant: AppService {
     guard let summary = try await collection.store.summary(of: id), summary.tenant == principal.tenant,
       summary.user == principal.user
     else { return nil }
-    return (summary, try await collection.store.events(of: id))
+    return (summary, try await collection.gate.visible(collection.store.events(of: id), to: principal))
   }
 }
 

@@ -87,11 +87,13 @@ struct Wiring: Sendable {
     let contracts = try contracts()
     let store = collection.store
     let name = collection.name
+    let gate = collection.gate
     let environment = AgentEnvironment(stillReadable: { passages, principal in
+      let access = try await gate.decision(for: principal)
       var readable: [Passage] = []
       for passage in passages {
         guard let record = try await store.document(passage.document, version: nil, in: name),
-          record.version == passage.version, principal.mayRead(record.readers)
+          record.version == passage.version, access.mayRead(record)
         else { continue }
         readable.append(passage)
       }
@@ -109,6 +111,7 @@ struct Wiring: Sendable {
     let store = try store()
     let known = try await store.embedders(of: name).current
     let embedder = try known.map { try self.embedder(identity: $0, pool: pool) } ?? embedder(pool: pool)
+    let gate = AccessGate(store: store, collection: name)
     let make: @Sendable (MiniLMEmbedder) async throws -> SwitchingRetriever.Generation = { embedder in
       let index = try await CollectionIndex.open(
         store: store, dimension: embedder.dimension, embedder: embedder.id, collection: name,
@@ -116,12 +119,13 @@ struct Wiring: Sendable {
       if let repair = index.repair { Terminal.err("note: the index is made again from the store: \(repair.message)") }
       return SwitchingRetriever.Generation(
         embedder: embedder,
-        retriever: HybridRetriever(store: store, index: index, embedder: embedder, collection: name))
+        retriever: HybridRetriever(
+          store: store, index: index, embedder: embedder, collection: name, gate: gate))
     }
     let retriever = SwitchingRetriever(try await make(embedder), store: store, collection: name) { identity in
       try await make(try self.embedder(identity: identity, pool: pool))
     }
-    return Collection(name: name, store: store, embedder: embedder, retriever: retriever)
+    return Collection(name: name, store: store, embedder: embedder, retriever: retriever, gate: gate)
   }
 }
 
@@ -131,6 +135,8 @@ struct Collection: Sendable {
   let store: SQLiteStore
   let embedder: MiniLMEmbedder
   let retriever: SwitchingRetriever
+  /// Decides who may read what in it.
+  let gate: AccessGate
 
   func ingestor(_ options: Ingestor.Options = Ingestor.Options()) -> Ingestor {
     let current = retriever.current

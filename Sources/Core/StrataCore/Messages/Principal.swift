@@ -5,11 +5,17 @@ public struct Principal: Sendable, Hashable {
   public var tenant: String
   public var user: String
   public var groups: Set<String>
+  /// What conditions may ask for (`ip`, `department`, …), as whoever authenticated the principal knows it; never what
+  /// the principal says. The time is not among them: the gate's own clock gives it.
+  public var attributes: JSONObject
 
-  public init(tenant: String = "default", user: String, groups: Set<String> = []) {
+  public init(
+    tenant: String = "default", user: String, groups: Set<String> = [], attributes: JSONObject = [:]
+  ) {
     self.tenant = tenant
     self.user = user
     self.groups = groups
+    self.attributes = attributes
   }
 
   /// Somebody of whom nothing is known: reads only what `everyone` may read.

@@ -63,6 +63,8 @@ public protocol RelationStore: Sendable {
     writing: [RelationTuple], deleting: [RelationTuple], ifPresent present: [RelationTuple],
     ifAbsent absent: [RelationTuple], ifRevision revision: Int64?, in collection: String
   ) async throws -> Int64
+  /// Paths of all documents of the collection, from which folders follow.
+  func documentPaths(in collection: String) async throws -> [String]
   /// Puts a model in force; nil takes it away.
   /// - Returns: the new revision.
   func setAuthorizationModel(_ text: String?, in collection: String) async throws -> Int64

@@ -20,7 +20,7 @@ public struct RelationObject: Sendable, Hashable, Comparable, CustomStringConver
   }
 
   private static func isValidID(_ id: Substring) -> Bool {
-    !id.isEmpty && id != "*" && id.utf8.count <= 1024
+    !id.isEmpty && id != "*" && id.utf8.count <= 4096
       && id.unicodeScalars.allSatisfy { $0 != ":" && $0 != "#" && !$0.properties.isWhitespace && $0.value >= 0x20 }
   }
 

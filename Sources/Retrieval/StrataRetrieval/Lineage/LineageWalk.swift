@@ -30,11 +30,17 @@ public struct LineageWalk: Sendable {
   private let store: any DocumentStore & LineageStore & Journal
   private let collection: String
   private let principal: Principal
+  private let gate: AccessGate
 
-  public init(_ store: any DocumentStore & LineageStore & Journal, collection: String, as principal: Principal) {
+  /// - Parameter gate: that of the collection, if there is one already.
+  public init(
+    _ store: any DocumentStore & LineageStore & Journal, collection: String, as principal: Principal,
+    gate: AccessGate? = nil
+  ) {
     self.store = store
     self.collection = collection
     self.principal = principal
+    self.gate = gate ?? AccessGate(store: store, collection: collection)
   }
 
   /// From a document, a chunk's number or a run, whichever `name` is.
@@ -45,10 +51,17 @@ public struct LineageWalk: Sendable {
     return if let chunk = Int64(name) { try await self.chunk(chunk) } else { nil }
   }
 
+  /// A chunk's number and a run may lead into other collections, which have gates of their own.
+  private func mayRead(_ record: DocumentRecord) async throws -> Bool {
+    let gate = record.collection == collection ? gate : AccessGate(store: store, collection: record.collection)
+    return try await gate.decision(for: principal).mayRead(record)
+  }
+
   // MARK: Downwards: source → version → chunk → vector → answer
 
   private func document(_ path: String) async throws -> LineageNode? {
-    guard let lineage = try await store.lineage(of: path, in: collection), principal.mayRead(lineage.current.readers)
+    guard let lineage = try await store.lineage(of: path, in: collection),
+      try await mayRead(lineage.current)
     else { return nil }
     let versions = lineage.versions.reversed().map { version in
       let isCurrent = version.record.version == lineage.current.version
@@ -140,7 +153,7 @@ public struct LineageWalk: Sendable {
       facts["state"] = "the document has been deleted since"
       return LineageNode("citation", citation.document, facts)
     }
-    guard principal.mayRead(lineage.current.readers) else {
+    guard try await mayRead(lineage.current) else {
       facts["state"] = "no longer readable for this user"
       return LineageNode("citation", citation.document, facts)
     }
@@ -156,7 +169,7 @@ public struct LineageWalk: Sendable {
   private func chunk(_ id: Int64) async throws -> LineageNode? {
     guard let place = try await store.document(ofChunk: id),
       let lineage = try await store.lineage(of: place.path, in: place.collection),
-      principal.mayRead(lineage.current.readers),
+      try await mayRead(lineage.current),
       let version = lineage.versions.first(where: { $0.record.version == place.version }),
       let chunk = version.chunks.first(where: { $0.id == id })
     else { return nil }

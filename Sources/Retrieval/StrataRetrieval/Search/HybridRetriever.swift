@@ -14,6 +14,8 @@ public final class HybridRetriever: Retriever {
 
   public let index: CollectionIndex
   public var collection: String { index.collection }
+  /// Decides who may read what; everything else that shows documents of the collection asks it too.
+  public let gate: AccessGate
   private let store: any DocumentStore
   private let embedder: (any Embedder)?
   private let options: Options
@@ -23,13 +25,15 @@ public final class HybridRetriever: Retriever {
   ///   - embedder: the one that the collection was ingested with; nil searches by words only.
   public init(
     store: any DocumentStore, index: CollectionIndex? = nil, embedder: (any Embedder)?,
-    collection: String = "default", options: Options = Options()
+    collection: String = "default", options: Options = Options(), gate: AccessGate? = nil
   ) {
-    self.store = store
-    self.index =
+    let index =
       index
       ?? CollectionIndex(
         store: store, dimension: embedder?.dimension, embedder: embedder?.id, collection: collection)
+    self.index = index
+    self.gate = gate ?? AccessGate(store: store, collection: index.collection)
+    self.store = store
     self.embedder = embedder
     self.options = options
   }
@@ -51,16 +55,16 @@ public final class HybridRetriever: Retriever {
     let wantsVector = query.legs.contains(.dense) && index.index.dimension != nil
     let vector = wantsVector ? try await embedder?.embed([query.text]).first : nil
     try Task.checkCancellation()
-    let hits = try rank(query, vector: vector, as: principal)
+    let hits = try rank(query, vector: vector, within: await gate.decision(for: principal))
     return try await passages(hits, limit: query.limit, as: principal)
   }
 
   /// The fused ranking alone, for evaluation: more than `query.limit`, to make up for what turns out to be gone.
   package func rank(
-    _ query: RetrievalQuery, vector: [Float]?, as principal: Principal
+    _ query: RetrievalQuery, vector: [Float]?, within access: AccessDecision
   ) throws -> [RankFusion.Hit] {
     let snapshot = index.index.snapshot()
-    let readable = snapshot.readable(by: principal)
+    let readable = access.readable(in: snapshot)
     guard !readable.isEmpty else { return [] }
     let depth = max(options.depth, query.limit)
     let lexical =
@@ -73,6 +77,8 @@ public final class HybridRetriever: Retriever {
   private func passages(
     _ hits: [RankFusion.Hit], limit: Int, as principal: Principal
   ) async throws -> [Passage] {
+    // Asked again: what was revoked while the search ran is not shown.
+    let access = try await gate.decision(for: principal)
     var passages: [Passage] = []
     var records: [String: DocumentRecord?] = [:]
     var rest = hits[...]
@@ -86,7 +92,7 @@ public final class HybridRetriever: Retriever {
           records[chunk.document] = .some(try await store.document(chunk.document, version: nil, in: collection))
         }
         guard let record = records[chunk.document] ?? nil, record.version == chunk.version,
-          principal.mayRead(record.readers)
+          access.mayRead(record)
         else { continue }
         passages.append(
           Passage(

@@ -6,7 +6,7 @@ struct CheckRun {
   enum Value: Sendable {
     case allowed
     case denied
-    /// Denied as far as can be said, since the answer depends on itself.
+    /// Not allowed as far as can be said, since the answer depends on itself.
     case circular
     case failed(RetrievalError)
   }
@@ -15,6 +15,8 @@ struct CheckRun {
     var value: Value
     /// The outermost and the innermost question under way that the answer depends on; nil when it is final.
     var open: ClosedRange<Int>?
+    /// Whether the circle goes through a `but not`: then the answer has no meaning, and nobody is let in by it.
+    var isContradictory = false
 
     static let allowed = Outcome(value: .allowed)
     static let denied = Outcome(value: .denied)
@@ -69,6 +71,8 @@ struct CheckRun {
     if let open = outcome.open {
       if open.lowerBound >= place {
         outcome.open = nil
+        // A circle of groups in groups adds nobody.
+        if case .circular = outcome.value, !outcome.isContradictory { outcome.value = .denied }
       } else {
         let innermost = min(open.upperBound, place - 1)
         outcome.open = open.lowerBound...innermost
@@ -103,8 +107,8 @@ struct CheckRun {
       switch other.value {
       case .allowed: return .denied
       case .denied: other.value = .allowed
-      // What would hold only because a circle does not, does not.
-      case .circular, .failed: break
+      case .circular: other.isContradictory = true
+      case .failed: break
       }
       _ = product.add(other)
       return product.outcome
@@ -183,7 +187,7 @@ private struct AnyOf {
     case (.circular, .denied): outcome.value = .circular
     case (.circular, _): break
     }
-    outcome.open = union(outcome.open, other.open)
+    outcome.add(circleOf: other)
     return false
   }
 }
@@ -201,12 +205,18 @@ private struct AllOf {
     case (.failed, .allowed): outcome.value = other.value
     case (.failed, _): break
     }
-    outcome.open = union(outcome.open, other.open)
+    outcome.add(circleOf: other)
     return false
   }
 }
 
-private func union(_ first: ClosedRange<Int>?, _ second: ClosedRange<Int>?) -> ClosedRange<Int>? {
-  guard let first, let second else { return first ?? second }
-  return min(first.lowerBound, second.lowerBound)...max(first.upperBound, second.upperBound)
+extension CheckRun.Outcome {
+  fileprivate mutating func add(circleOf other: CheckRun.Outcome) {
+    isContradictory = isContradictory || other.isContradictory
+    guard let first = open, let second = other.open else {
+      open = open ?? other.open
+      return
+    }
+    open = min(first.lowerBound, second.lowerBound)...max(first.upperBound, second.upperBound)
+  }
 }

@@ -5,8 +5,9 @@ import StrataCore
 /// Answers what follows from tuples under a model.
 ///
 /// Meaning, as in OpenFGA: a tuple counts if the model admits it and its condition holds; `or`, `and`, `but not`
-/// combine; whatever depends on itself in a circle does not hold, nor does anything that would hold only because a
-/// circle does not.
+/// combine. Groups may contain each other in circles, which adds nobody. Where a circle goes through a `but not`, so
+/// that something would hold just because it does not, nobody is let in (the well-founded semantics of Van Gelder, Ross
+/// and Schlipf 1991 calls that undefined).
 public struct RelationEvaluator: Sendable {
   public let model: AuthorizationModel
   /// Values of condition parameters that tuples leave open. A tuple's own value goes first.
@@ -100,6 +101,11 @@ public struct RelationEvaluator: Sendable {
 }
 
 extension AuthorizationModel {
+  /// - Throws: ``RetrievalError`` `relation_invalid` that says why the model does not let anybody write the tuple.
+  public func requireAdmits(_ tuple: RelationTuple) throws {
+    try validate(tuple) { .invalidRelationRequest($0, tuple: tuple) }
+  }
+
   /// - Parameter failure: makes an error of a sentence that says what the model does not admit.
   func validate(_ tuple: RelationTuple, _ failure: (String) -> RetrievalError) throws {
     guard let definition = types[tuple.object.type] else {

@@ -78,6 +78,9 @@ public struct RelationGraph: RelationReader {
     } ?? []
   }
 
+  /// Those whose object this is. Looks at all tuples.
+  func tuples(about object: RelationObject) -> [RelationTuple] { tuples.filter { $0.object == object } }
+
   /// All of them, in no order.
   public var tuples: [RelationTuple] {
     forward.flatMap { node, edges in

@@ -22,6 +22,23 @@ extension RetrievalError {
     return RetrievalError(invalidModel, message, remedy: remedy, location: location)
   }
 
+  /// A consistency token from another store, or from one that has lost writes since.
+  public static let unknownRevision = ErrorCode("access_revision_unknown", .conflict)
+  /// The model has no relation by which the document could be given to somebody.
+  public static let notGrantable = ErrorCode("access_not_grantable", .permissionDenied)
+
+  static func unknownRevision(_ revision: Int64, newest: Int64) -> RetrievalError {
+    RetrievalError(
+      unknownRevision, "Revision \(revision) is wanted, but the store is at \(newest).",
+      remedy: "Take the token that this store's last write returned.")
+  }
+
+  static func notGrantable(_ path: String, to reader: Reader) -> RetrievalError {
+    RetrievalError(
+      notGrantable, "The authorization model does not let \(reader) own or read single documents.",
+      remedy: "Let tuples name users in the relation owner of document.", location: path)
+  }
+
   static func invalidRelationRequest(_ message: String, tuple: RelationTuple? = nil) -> RetrievalError {
     RetrievalError(
       invalidRelationRequest, message, remedy: "See what the model has: strata access model",
