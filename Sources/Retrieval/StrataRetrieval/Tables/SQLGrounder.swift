@@ -11,6 +11,13 @@ public struct SQLAnswer: Sendable, Hashable {
   public var passages: [Passage]
   /// How often the model had to write the query.
   public var attempts: Int
+
+  public init(statement: String, result: SQLResult, passages: [Passage], attempts: Int) {
+    self.statement = statement
+    self.result = result
+    self.passages = passages
+    self.attempts = attempts
+  }
 }
 
 /// Lets a model ask a database, constrained to one reading statement.
