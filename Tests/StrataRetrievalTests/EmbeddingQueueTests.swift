@@ -126,4 +126,34 @@ struct EmbeddingQueueTests {
     #expect(!(try await retriever.search(query, as: .anonymous)).isEmpty)
     #expect(try await store.verify().isEmpty)
   }
+
+  @Test("While an index on disk is searched by one embedder, another one's is in memory; later it takes the folder")
+  func indexOfAnotherEmbedder() async throws {
+    let (old, new) = (NamedEmbedder("old", dimension: 32), NamedEmbedder("new", dimension: 48))
+    _ = try await ingestor(old).ingest(folder.path + "/docs")
+    func open(_ embedder: NamedEmbedder) async throws -> CollectionIndex {
+      let index = try await CollectionIndex.open(
+        store: store, dimension: embedder.dimension, embedder: embedder.id, collection: "main",
+        folder: folder.path + "/index")
+      try await index.load()
+      return index
+    }
+    let query = RetrievalQuery("word7 and more", limit: 3, legs: .dense)
+    do {
+      let first = try await open(old)
+      #expect(first.index.isDurable)
+      try await first.flush()
+      _ = try await ingestor(new).embed()
+      let second = try await open(new)
+      #expect(!second.index.isDurable)
+      for (index, embedder) in [(first, old), (second, new)] {
+        let retriever = HybridRetriever(store: store, index: index, embedder: embedder, collection: "main")
+        #expect(!(try await retriever.search(query, as: .anonymous)).isEmpty, "\(embedder.id)")
+      }
+    }
+    let third = try await open(new)
+    #expect(third.index.isDurable)
+    let retriever = HybridRetriever(store: store, index: third, embedder: new, collection: "main")
+    #expect(!(try await retriever.search(query, as: .anonymous)).isEmpty)
+  }
 }

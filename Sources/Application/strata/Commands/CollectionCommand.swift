@@ -162,6 +162,14 @@ struct CollectionEmbedder: AsyncParsableCommand {
       }
       bar.finish()
       let after = try await store.embedders(of: name)
+      if after.current == embedder.id {
+        // Made here, so that the next search does not have to; a server that runs makes its own in memory.
+        let index = try await CollectionIndex.open(
+          store: store, dimension: embedder.dimension, embedder: embedder.id, collection: name,
+          folder: wiring.home.index.path)
+        try await index.load()
+        try await index.flush()
+      }
       if common.json {
         return Terminal.json([
           "collection": .string(name), "before": before.map(JSON.string) ?? .null,

@@ -245,7 +245,12 @@ public actor Ingestor {
     let gone = owned.map(\.path).filter { path in
       !present.contains(path) && !listing.unlisted.contains { path.hasPrefix($0 + "/") }
     }
-    for path in gone.sorted() { try await remove(path, &run) }
+    for path in gone.sorted() {
+      _ = try await stored(path) { try await $0.delete(path, in: $1) }
+      run.records[path] = nil
+      run.report.deleted.append(path)
+    }
+    if !gone.isEmpty { try await index?.refresh() }
     if present.isEmpty { run.report.warnings.append("There are no documents in the \(connector.kind).") }
     return work
   }

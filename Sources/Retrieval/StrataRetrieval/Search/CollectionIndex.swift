@@ -79,9 +79,23 @@ public actor CollectionIndex {
       return CollectionIndex(store, index, embedder: embedder, collection: collection, repair: nil)
     } catch {
       guard repairsDamage, error.isCuredByRebuilding else { throw error }
-      try HybridIndex.discard(folder: path)
+      guard try discard(path) else {
+        // Somebody still searches by the embedder of before, in this process or another: the next start makes the files.
+        return CollectionIndex(store: store, dimension: dimension, embedder: embedder, collection: collection)
+      }
       let index = try HybridIndex.open(folder: path, dimension: dimension, options: options)
       return CollectionIndex(store, index, embedder: embedder, collection: collection, repair: error)
+    }
+  }
+
+  /// - Returns: false, and nothing has happened, while somebody writes there.
+  private static func discard(_ folder: String) throws -> Bool {
+    do {
+      try HybridIndex.discard(folder: folder)
+      return true
+    } catch {
+      guard error.code.name == "index_busy" else { throw error }
+      return false
     }
   }
 
