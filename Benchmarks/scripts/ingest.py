@@ -110,7 +110,7 @@ def crash(folder, kills):
     for _ in range(kills):
         process = subprocess.Popen(
             [strata, "ingest", str(documents), "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
-        time.sleep(rng.uniform(0.05, max(0.2, seconds * 1.5 / kills)))
+        time.sleep(rng.uniform(0.1, max(0.4, seconds * 0.7)))
         hits += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -127,12 +127,12 @@ def crash(folder, kills):
     versions = database(env).execute("SELECT max(number) FROM versions").fetchone()[0]
     total = database(env).execute("SELECT count(*) FROM embeddings").fetchone()[0]
     assert versions == 1 and saved == sorted(saved) and total == saved[-1] + report["embedded"], (versions, saved, total)
-    switching(env, kills, rng)
+    switching(env, kills, rng, seconds)
     print(f"\nkill -9: {hits} of {kills} hit a running ingest; vectors on disk after each: {saved}; the last run made "
           f"{report['embedded']} of {total}; documents, chunks and vectors are those of a run that nobody killed")
 
 
-def switching(env, kills, rng):
+def switching(env, kills, rng, seconds):
     """The same while another embedder (the same weights under another name) takes over."""
     model = "file:" + str((models / "all-minilm-l6-v2").resolve())
     query = "SELECT count(DISTINCT text_hash) FROM embeddings WHERE embedder LIKE 'file:%'"
@@ -140,7 +140,7 @@ def switching(env, kills, rng):
     saved = []
     for _ in range(kills):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
-        time.sleep(rng.uniform(0.3, 1.2))
+        time.sleep(rng.uniform(0.3, max(0.6, seconds * 0.7)))
         process.send_signal(signal.SIGKILL)
         process.wait()
         saved.append(database(env).execute(query).fetchone()[0])
