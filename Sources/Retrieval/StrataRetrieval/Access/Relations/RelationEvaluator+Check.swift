@@ -60,8 +60,9 @@ struct CheckRun {
     var outcome = resolve(definition.rewrite, definition, object, relation, depth)
     path.removeLast()
     places[question] = nil
-    for passed in passing.removeLast() { memory[passed] = nil }
+    let passed = passing.removeLast()
     settle(&outcome, question)
+    release(passed, after: outcome)
     return outcome
   }
 
@@ -82,6 +83,31 @@ struct CheckRun {
     // A failure may be due to the depth at which it was met.
     if case .failed = outcome.value { return }
     memory[question] = outcome
+  }
+
+  /// What depended on the question that has just been answered. If it is not in, neither is what was waiting for it alone;
+  /// what waits for others too goes on waiting. So each question is looked at once, however many circles there are.
+  private mutating func release(_ waiting: [Question], after outcome: Outcome) {
+    let place = path.count
+    var isUseless = outcome.isContradictory
+    switch outcome.value {
+    case .allowed, .failed: isUseless = true
+    case .denied, .circular: break
+    }
+    for question in waiting {
+      guard !isUseless, var known = memory[question], !known.isContradictory, let open = known.open else {
+        memory[question] = nil
+        continue
+      }
+      let outermost = min(open.lowerBound, outcome.open?.lowerBound ?? open.lowerBound)
+      if outermost >= place {
+        known = .denied
+      } else {
+        known.open = outermost...(place - 1)
+        passing[place - 1].append(question)
+      }
+      memory[question] = known
+    }
   }
 
   private mutating func resolve(
