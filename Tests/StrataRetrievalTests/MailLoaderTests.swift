@@ -70,6 +70,7 @@ struct MailLoaderTests {
         "On Sunday, Ada wrote:\nIs it open?\n\nTell me.", "Yes.", "Joerg", "Attachment: pump data.csv", "name,value",
         "pump,12", "Attachment: photo.png",
       ])
+    #expect(document.metadata["to"] == "team@example.com" && document.metadata["from"] != nil)
     #expect(document.blocks[4].kind == .quote)
     #expect(document.blocks[9].kind == .tableRow(header: "name, value"))
   }

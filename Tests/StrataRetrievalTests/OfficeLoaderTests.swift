@@ -39,6 +39,7 @@ struct OfficeLoaderTests {
     #expect(
       document.texts.suffix(2) == ["Store upright.\tNever dry.[2] Inserted.", "[2] Salt creeps into dry joints."])
     #expect(!document.canonicalText.contains("gone"))
+    #expect(document.metadata["author"] == "python-docx" && document.metadata["created"] != nil)
   }
 
   @Test("XLSX: dates, percentages, shared strings, values of formulas, several tables in a sheet")

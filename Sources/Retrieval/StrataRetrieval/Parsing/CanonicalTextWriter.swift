@@ -1,4 +1,5 @@
 // Owns writing the canonical text of formats that are no text themselves, block by block. Knows nothing about formats.
+import StrataCore
 
 /// Builds the text that citations point into: blocks separated by an empty line, table rows by a line break.
 struct CanonicalTextWriter {
@@ -67,7 +68,9 @@ struct CanonicalTextWriter {
   }
 
   /// - Throws: ``RetrievalError`` when nothing was written, or too much.
-  func document(title: String?, mediaType: String, path: String) throws -> ParsedDocument {
+  func document(
+    title: String?, mediaType: String, path: String, metadata: [(name: String, value: String?)] = []
+  ) throws -> ParsedDocument {
     guard !isFull else {
       throw RetrievalError.parserFailed(
         "The document has more than \(Self.byteLimit >> 20) MB of text.", remedy: "Split it.", path: path)
@@ -75,7 +78,12 @@ struct CanonicalTextWriter {
     let title = title.map(Self.onOneLine) ?? ""
     return ParsedDocument(
       canonicalText: String(decoding: bytes, as: UTF8.self),
-      title: title.isEmpty ? DocumentFormat.title(fromPath: path) : title, blocks: blocks, mediaType: mediaType)
+      title: title.isEmpty ? DocumentFormat.title(fromPath: path) : title, blocks: blocks, mediaType: mediaType,
+      metadata: JSONObject(
+        metadata.compactMap { member in
+          let value = Self.onOneLine(member.value ?? "")
+          return value.isEmpty || value.utf8.count > 10_000 ? nil : (member.name, .string(value))
+        }))
   }
 
   // MARK: Tables

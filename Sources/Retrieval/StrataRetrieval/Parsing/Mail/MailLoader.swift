@@ -7,6 +7,7 @@ struct MailLoader {
   func load(_ bytes: [UInt8], path: String, isMailbox: Bool, options: LoaderOptions) async throws -> ParsedDocument {
     var writer = CanonicalTextWriter()
     var title: String?
+    var metadata: [(name: String, value: String?)] = []
     if isMailbox {
       for (index, range) in Self.messages(bytes).prefix(Self.messageLimit).enumerated() {
         try Task.checkCancellation()
@@ -21,10 +22,12 @@ struct MailLoader {
           "The file is named like an e-mail but is none.", remedy: "Give it its right extension.", path: path)
       }
       title = message.header("subject").map(CanonicalTextWriter.onOneLine)
+      metadata = ["from", "to", "cc", "date"].map { ($0, message.header($0)) }
       await write(message, level: 1, number: 1, to: &writer, options)
     }
     return try writer.document(
-      title: title, mediaType: isMailbox ? "application/mbox" : "message/rfc822", path: path)
+      title: title, mediaType: isMailbox ? "application/mbox" : "message/rfc822", path: path,
+      metadata: metadata)
   }
 
   // MARK: Mailboxes

@@ -71,15 +71,24 @@ struct OfficePackage {
     return parts.joined(separator: "/")
   }
 
-  /// What the file says its title is.
-  func coreTitle() throws -> String? {
-    guard let events = try events("docProps/core.xml") else { return nil }
+  /// What the file says of itself: its title, and the rest under names of their own.
+  func properties() throws -> (title: String?, metadata: [(name: String, value: String?)]) {
+    let names = [
+      "creator": "author", "subject": "subject", "keywords": "keywords", "category": "category", "language": "language",
+      "created": "created", "modified": "modified",
+    ]
+    var title: String?
+    var metadata: [(name: String, value: String?)] = []
+    guard let events = try events("docProps/core.xml") else { return (nil, []) }
     while let event = try events.next() {
-      if event == .start("title") {
-        let title = CanonicalTextWriter.onOneLine(try events.text())
-        return title.isEmpty ? nil : title
+      guard case .start(let element) = event else { continue }
+      if element == "title" {
+        let text = CanonicalTextWriter.onOneLine(try events.text())
+        title = text.isEmpty ? nil : text
+      } else if let name = names[element] {
+        metadata.append((name, try events.text()))
       }
     }
-    return nil
+    return (title, metadata)
   }
 }

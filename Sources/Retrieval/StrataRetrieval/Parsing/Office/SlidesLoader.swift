@@ -22,9 +22,11 @@ struct SlidesLoader {
       try reader.read(noteEvents)
       if let text = reader.notes { writer.add(.paragraph, "Notes: " + text) }
     }
+    let properties = try package.properties()
     return try writer.document(
-      title: title ?? package.coreTitle(),
-      mediaType: "application/vnd.openxmlformats-officedocument.presentationml.presentation", path: path)
+      title: title ?? properties.title,
+      mediaType: "application/vnd.openxmlformats-officedocument.presentationml.presentation", path: path,
+      metadata: properties.metadata)
   }
 
   /// Relationships of the slides in the order in which they are shown.

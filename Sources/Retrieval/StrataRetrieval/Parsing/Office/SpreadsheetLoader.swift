@@ -24,9 +24,11 @@ struct SpreadsheetLoader {
     }
     // A sheet's name alone is no content.
     if !writer.blocks.contains(where: { !$0.isHeading }) { writer = CanonicalTextWriter() }
+    let properties = try package.properties()
     return try writer.document(
-      title: package.coreTitle(), mediaType: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-      path: path)
+      title: properties.title, mediaType: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+      path: path,
+      metadata: properties.metadata)
   }
 
   private static func sharedStrings(_ events: XMLEvents?) throws -> [String] {

@@ -14,9 +14,11 @@ struct WordLoader {
     let heading = reader.writer.blocks.lazy.compactMap { block in
       if case .heading(1, let title) = block.kind { title } else { nil }
     }.first
+    let properties = try package.properties()
     return try reader.writer.document(
-      title: reader.title ?? heading ?? package.coreTitle(),
-      mediaType: "application/vnd.openxmlformats-officedocument.wordprocessingml.document", path: path)
+      title: reader.title ?? heading ?? properties.title,
+      mediaType: "application/vnd.openxmlformats-officedocument.wordprocessingml.document", path: path,
+      metadata: properties.metadata)
   }
 
   /// Texts of notes by id.

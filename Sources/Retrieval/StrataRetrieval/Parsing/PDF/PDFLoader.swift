@@ -12,7 +12,8 @@ struct PDFLoader {
         "The file is named like a PDF but is none.", remedy: "Give it its right extension.", path: path)
     }
     let output = try await poppler("pdftotext", ["-bbox-layout", "-enc", "UTF-8", "-q", "-", "-"], bytes, path)
-    var pages = PopplerOutput.pages(output).pages
+    let (metadata, read) = PopplerOutput.pages(output)
+    var pages = read
     var outline: [PDFOutlineEntry] = []
     // Without fonts the layout still says most; some files make pdftohtml fail where pdftotext does not.
     let fonts = try? await poppler("pdftohtml", ["-xml", "-i", "-q", "-stdout", "-", "out"], bytes, path)
@@ -27,10 +28,12 @@ struct PDFLoader {
     if let ocr = options.ocr {
       try await PDFRecognizer(ocr: ocr, timeout: options.timeout).fill(&pages, bytes, path: path)
     }
-    return try document(pages, outline, path: path)
+    return try document(pages, outline, metadata, path: path)
   }
 
-  private func document(_ pages: [PDFPage], _ outline: [PDFOutlineEntry], path: String) throws -> ParsedDocument {
+  private func document(
+    _ pages: [PDFPage], _ outline: [PDFOutlineEntry], _ metadata: [(name: String, value: String?)], path: String
+  ) throws -> ParsedDocument {
     let deadline = ContinuousClock.now + options.timeout
     let segmented = pages.map { ($0, PDFSegment.segments(of: $0.words)) }
     let running = PDFRunningLines(segmented)
@@ -54,7 +57,7 @@ struct PDFLoader {
     let title = writer.blocks.lazy.compactMap { block in
       if case .heading(_, let title) = block.kind { title } else { nil }
     }.first
-    return try writer.document(title: title, mediaType: "application/pdf", path: path)
+    return try writer.document(title: title, mediaType: "application/pdf", path: path, metadata: metadata)
   }
 
   /// What one of poppler's programs prints of the file.

@@ -14,9 +14,13 @@ enum PopplerOutput {
   static let wordLimit = 5_000_000
 
   /// The pages of `pdftotext -bbox-layout`, one element a line.
-  static func pages(_ output: [UInt8]) -> (title: String?, pages: [PDFPage]) {
+  static func pages(_ output: [UInt8]) -> (metadata: [(name: String, value: String?)], pages: [PDFPage]) {
     var pages: [PDFPage] = []
-    var title: String?
+    let names = [
+      "Author": "author", "Subject": "subject", "Keywords": "keywords", "CreationDate": "created",
+      "ModDate": "modified",
+    ]
+    var metadata: [(name: String, value: String?)] = []
     var count = 0
     for range in output.lineRanges() {
       let line = output[output.trimmed(range)]
@@ -30,11 +34,14 @@ enum PopplerOutput {
         let text = String(decoding: line, as: UTF8.self)
         pages.append(
           PDFPage(width: attribute("width", text) ?? 0, height: attribute("height", text) ?? 0))
-      } else if line.starts(with: "<title>".utf8), title == nil {
-        title = unescaped(content(String(decoding: line, as: UTF8.self)))
+      } else if line.starts(with: "<meta ".utf8), pages.isEmpty, metadata.count < 16 {
+        let text = String(decoding: line, as: UTF8.self)
+        if let name = value("name", text).flatMap({ names[String($0)] }), let content = value("content", text) {
+          metadata.append((name, cleaned(unescaped(String(content)))))
+        }
       }
     }
-    return (title, pages)
+    return (metadata, pages)
   }
 
   private static func word(_ line: String) -> PDFWord? {
