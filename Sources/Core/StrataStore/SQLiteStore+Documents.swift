@@ -130,13 +130,29 @@ extension SQLiteStore: DocumentStore {
   public func delete(_ paths: [String], in collection: String) async throws -> [Int64] {
     let removed = try await write { db in
       let collection = try Self.collectionID(db, collection, create: false)
-      return try paths.flatMap { try Self.remove(db, $0, in: collection) }
+      let embedders = try Self.cachedEmbedders(db)
+      return try paths.flatMap { try Self.remove(db, $0, in: collection, embedders: embedders) }
     }
     if !removed.isEmpty { await truncateLogNowAndThen() }
     return removed
   }
 
-  private static func remove(_ db: Database, _ path: String, in collection: Int64) throws -> [Int64] {
+  /// All embedders whose vectors are cached, by one look at the index for each.
+  private static func cachedEmbedders(_ db: Database) throws -> [String] {
+    try String.fetchAll(
+      db,
+      sql: """
+        WITH RECURSIVE names (name) AS (
+          SELECT min(embedder) FROM embeddings
+          UNION ALL SELECT (SELECT min(embedder) FROM embeddings WHERE embedder > name) FROM names
+          WHERE name IS NOT NULL
+        ) SELECT name FROM names WHERE name IS NOT NULL
+        """)
+  }
+
+  private static func remove(
+    _ db: Database, _ path: String, in collection: Int64, embedders: [String]
+  ) throws -> [Int64] {
     let row = try Row.fetchOne(
       db.cachedStatement(sql: "SELECT id, version FROM documents WHERE collection = ? AND path = ?"),
       arguments: [collection, path])
@@ -151,11 +167,13 @@ extension SQLiteStore: DocumentStore {
           """),
       arguments: [document])
     try db.cachedStatement(sql: "DELETE FROM documents WHERE id = ?").execute(arguments: [document])
+    // The table's index begins with the embedder: without it each would look at every vector.
     let forget = try db.cachedStatement(
       sql: """
-        DELETE FROM embeddings WHERE text_hash = ?1 AND NOT EXISTS (SELECT 1 FROM chunks WHERE input_hash = ?1)
+        DELETE FROM embeddings WHERE embedder = ?1 AND text_hash = ?2
+        AND NOT EXISTS (SELECT 1 FROM chunks WHERE input_hash = ?2)
         """)
-    for input in inputs { try forget.execute(arguments: [input]) }
+    for input in inputs { for embedder in embedders { try forget.execute(arguments: [embedder, input]) } }
     try logChange(db, collection, "deleted", path: path, removed: removed)
     return removed
   }
