@@ -101,7 +101,7 @@ typedef struct strata_graph {
 
 /// Fills `sizes` for `count` rows.
 /// - Returns: how many levels a graph of them has.
-int32_t strata_graph_shape(int64_t count, int32_t width, int64_t sizes[_Nonnull STRATA_GRAPH_LEVELS]);
+int32_t strata_graph_shape(int64_t count, int32_t width, int64_t *sizes);
 
 /// Links the rows of I8 codes whose bits are set in `included` (all when NULL), as many as sizes[0] says. `graph` has its rows, width, levels and sizes set; the memory that its pointers name is
 /// written, and its entry set. Each row is linked to at most `width` of the `breadth` nearest that a search finds (at most 2 * width by

@@ -21,6 +21,12 @@ public final class VectorIndex: Sendable {
 
   public var count: Int { vectors.count / dimension }
 
+  /// Bytes of codes and links per vector, beside the exact vectors; 0 without a graph.
+  public var bytesPerVector: Double {
+    guard let graph, presentCount > 0 else { return 0 }
+    return Double(graph.byteCount + graph.codes.byteCount) / Double(presentCount)
+  }
+
   /// Builds a graph when there are at least ``VectorOptions/graphFrom`` vectors. The result depends on the vectors and
   /// options alone, not on `threads`.
   ///

@@ -1,0 +1,83 @@
+// Measures vector search for Benchmarks/scripts/vectors.py, which reads what it prints; proves nothing.
+import Foundation
+import StrataIndex
+import Testing
+
+@Suite("Vector speed", .tags(.slow), .serialized)
+struct VectorSpeedTests {
+  /// A folder with base.f32, queries.f32 [rows, dimension] and truth.i32 [queries, 10], and filter-NAME.u64 (words of
+  /// allowed rows) with truth-NAME.i32 for each filter.
+  private static let folder = ProcessInfo.processInfo.environment["STRATA_BENCH_ANN"]
+  private static let dimension =
+    ProcessInfo.processInfo.environment["STRATA_BENCH_ANN_DIMENSION"].flatMap(Int.init) ?? 50
+  private static let links = (ProcessInfo.processInfo.environment["STRATA_BENCH_ANN_LINKS"] ?? "16")
+    .split(separator: ",").compactMap { Int($0) }
+
+  private static func read<E: BitwiseCopyable>(_ name: String, _: E.Type) throws -> [E] {
+    let data = try Data(contentsOf: URL(fileURLWithPath: (folder ?? "") + "/" + name))
+    return [E](unsafeUninitializedCapacity: data.count / MemoryLayout<E>.stride) { target, count in
+      count = target.count
+      _ = data.copyBytes(to: target)
+    }
+  }
+
+  /// Seconds of processor time, so that neighbours on the machine count less.
+  private static func seconds() -> Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
+
+  private static func recall(_ found: [[ScoredRow]], _ truth: [Int32]) -> Double {
+    var hits = 0
+    for (index, rows) in found.enumerated() {
+      hits += Set(rows.map(\.row)).intersection(truth[(index * 10)..<(index * 10 + 10)].map(Int.init)).count
+    }
+    return Double(hits) / Double(found.count * 10)
+  }
+
+  @Test("Build seconds, queries per second and recall", .enabled(if: folder != nil, "no STRATA_BENCH_ANN"))
+  func speed() throws {
+    let base = Column(try Self.read("base.f32", Float.self))
+    let flat = try Self.read("queries.f32", Float.self)
+    let queries = (0..<(flat.count / Self.dimension)).map {
+      Array(flat[($0 * Self.dimension)..<(($0 + 1) * Self.dimension)])
+    }
+    let truth = try Self.read("truth.i32", Int32.self)
+    for links in Self.links {
+      for code in links == Self.links[0] ? VectorCode.allCases : [.int8] {
+        let start = Self.seconds()
+        let index = try VectorIndex(
+          base, dimension: Self.dimension, options: VectorOptions(code: code, links: links, buildBreadth: 100))
+        print("strata\tbuild\t\(links)\t\(code)\t\(Self.seconds() - start)\t\(index.bytesPerVector)")
+        for breadth in [20, 40, 60, 80, 100, 120, 160, 200, 240, 300, 400, 600] {
+          for together in [true, false] {
+            let start = Self.seconds()
+            let found =
+              together
+              ? try index.search(queries, limit: 10, breadth: breadth).map(\.rows)
+              : try queries.map { try index.search($0, limit: 10, breadth: breadth) }
+            let rate = Double(queries.count) / (Self.seconds() - start)
+            print(
+              "strata\t\(together ? "many" : "one")\t\(links)\t\(code)\t\(breadth)\t\(Self.recall(found, truth))\t\(rate)"
+            )
+          }
+        }
+        if code == .int8, links == Self.links[0] { try filtered(index, queries) }
+      }
+    }
+  }
+
+  private func filtered(_ index: VectorIndex, _ queries: [[Float]]) throws {
+    let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder ?? "").sorted()
+    for name in names.filter({ $0.hasPrefix("filter-") }).map({ String($0.dropFirst(7).dropLast(4)) }) {
+      let allowed = try Self.read("filter-\(name).u64", UInt64.self)
+      let truth = try Self.read("truth-\(name).i32", Int32.self)
+      let some = Array(queries.prefix(truth.count / 10))
+      let start = Self.seconds()
+      let found = try some.map { try index.search([$0], limit: 10, allowed: allowed)[0] }
+      let rate = Double(some.count) / (Self.seconds() - start)
+      let ways = Dictionary(grouping: found, by: \.way).map { "\($0.key.rawValue) \($0.value.count)" }.sorted()
+      let least = found.map(\.rows.count).min() ?? 0
+      print(
+        "strata\tfilter\t\(name)\t\(least)\t\(Self.recall(found.map(\.rows), truth))\t\(rate)\t\(ways.joined(separator: ", "))"
+      )
+    }
+  }
+}
