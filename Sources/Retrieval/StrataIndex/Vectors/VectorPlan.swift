@@ -12,7 +12,7 @@ struct VectorPlan: Sendable, Hashable {
   /// How many rows the graph's search may look at before a scan would have been cheaper.
   let budget: Int
 
-  /// Measured on 400,000 vectors of 50 components; see docs/vectors.md.
+  /// An estimate, not yet fitted to measurements.
   private static let randomRow = 3.0
   /// Rows that are scored, and rows whose links are read, for each row that is followed.
   private static let scoredPerRow = 18.0
