@@ -8,8 +8,12 @@ let common: [SwiftSetting] = [
 
 extension Target {
   /// A library target of a layer: `Sources/LAYER/NAME`.
-  static func layer(_ layer: String, _ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)", swiftSettings: common)
+  static func layer(
+    _ layer: String, _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+  ) -> Target {
+    .target(
+      name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)", resources: resources,
+      swiftSettings: common)
   }
 
   static func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -86,7 +90,8 @@ let package = Package(
       providers: [.apt(["libarchive-dev"])]),
     .layer(
       "Retrieval", "StrataRetrieval",
-      ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", "CLibArchive", yams]),
+      ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", "CLibArchive", yams],
+      resources: [.embedInCode("Search/query.schema.json")]),
 
     // Layer 2
     .layer("Orchestration", "StrataAgents", ["StrataCore", "StrataSchema"]),

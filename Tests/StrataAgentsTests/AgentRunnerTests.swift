@@ -175,7 +175,7 @@ import Testing
   @Test("an error of the search is an error of the run, not a missing answer")
   func brokenSearch() async throws {
     struct Broken: Retriever {
-      func search(_ query: RetrievalQuery, as principal: Principal) async throws -> [Passage] { throw Crash() }
+      func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage] { throw Crash() }
     }
     let bench = Bench()
     let runner = try AgentRunner(

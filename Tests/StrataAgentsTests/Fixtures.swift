@@ -36,7 +36,7 @@ final class CountingRetriever: Retriever {
 
   var queries: [String] { calls.withLock { $0 } }
 
-  func search(_ query: RetrievalQuery, as principal: Principal) async throws -> [Passage] {
+  func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage] {
     calls.withLock { $0.append(query.text) }
     if delay > .zero { try await Task.sleep(for: delay) }
     return passages

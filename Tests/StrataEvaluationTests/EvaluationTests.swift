@@ -41,7 +41,7 @@ import Testing
     "SciFact loads with all judged queries, and the perfect ranking scores 1",
     .enabled(if: FileManager.default.fileExists(atPath: folder), "set STRATA_DATA to load SciFact"))
   func scifact() async throws {
-    let dataset = try BEIRDataset(folder: Self.folder)
+    let dataset = try RetrievalDataset(folder: Self.folder)
     #expect(dataset.documents.count == 5_183)
     #expect(dataset.queries.count == 300)
     let ideal = Dictionary(
@@ -54,16 +54,29 @@ import Testing
     #expect(report.text.split(separator: "\n").allSatisfy { $0.count <= 80 })
   }
 
+  @Test(
+    "Cranfield and HotpotQA load in layouts of their own",
+    .enabled(if: FileManager.default.fileExists(atPath: folder), "set STRATA_DATA to load them"))
+  func layouts() throws {
+    let cranfield = try RetrievalDataset(folder: Self.folder + "/../cranfield")
+    #expect(cranfield.documents.count == 1400 && cranfield.queries.count == 225)
+    #expect(cranfield.documents[0].title.hasPrefix("experimental investigation of the aerodynamics"))
+    #expect(cranfield.judgements["1"]?["184"] == 3)
+    let hotpot = try RetrievalDataset(folder: Self.folder + "/../hotpotqa-100")
+    #expect(hotpot.documents.count == 994 && hotpot.queries.count == 100)
+    #expect(hotpot.queries.allSatisfy { hotpot.judgements[$0.id]?.count == 2 })
+  }
+
   @Test("a missing folder and a broken line are named")
   func errors() throws {
-    #expect(throws: EvaluationError.self) { try BEIRDataset(folder: "/nowhere") }
+    #expect(throws: EvaluationError.self) { try RetrievalDataset(folder: "/nowhere") }
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     defer { try? FileManager.default.removeItem(at: folder) }
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try "{\"_id\":\"1\",\"text\":\"a\"}\nnonsense\n".write(
       to: folder.appendingPathComponent("corpus.jsonl"), atomically: true, encoding: .utf8)
     #expect {
-      try BEIRDataset(folder: folder.path)
+      try RetrievalDataset(folder: folder.path)
     } throws: {
       ($0 as? EvaluationError)?.location?.hasSuffix("corpus.jsonl:2") == true
     }

@@ -22,7 +22,7 @@ struct ConnectorTests {
 
   private func search(_ text: String, as principal: Principal = .anonymous) async throws -> [String] {
     let retriever = HybridRetriever(store: store, embedder: HashEmbedder(), collection: "test")
-    return try await retriever.search(RetrievalQuery(text, legs: .lexical), as: principal).map(\.document)
+    return try await retriever.search(QuerySpec(text, legs: .lexical), as: principal).map(\.document)
   }
 
   // MARK: Git

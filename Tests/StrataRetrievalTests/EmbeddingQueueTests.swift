@@ -78,7 +78,7 @@ struct EmbeddingQueueTests {
     guard try await store.chunks(in: "main").count > 0 else { return }
     let retriever = HybridRetriever(store: store, embedder: NamedEmbedder("e", dimension: 32), collection: "main")
     let word = try #require(try await store.chunks(in: "main").first?.text.split(separator: " ").first)
-    #expect(!(try await retriever.search(RetrievalQuery(String(word), legs: .lexical), as: .anonymous)).isEmpty)
+    #expect(!(try await retriever.search(QuerySpec(String(word), legs: .lexical), as: .anonymous)).isEmpty)
   }
 
   @Test("Another embedder, of another dimension, takes over at once when all its vectors are there, and not before")
@@ -96,7 +96,7 @@ struct EmbeddingQueueTests {
       #expect(id == "new")
       return generation(new)
     }
-    let query = RetrievalQuery("word7 and more", limit: 3, legs: .dense)
+    let query = QuerySpec("word7 and more", limit: 3, legs: .dense)
     let before = try await retriever.search(query, as: .anonymous).map(\.document)
     #expect(!before.isEmpty)
 
@@ -138,7 +138,7 @@ struct EmbeddingQueueTests {
       try await index.load()
       return index
     }
-    let query = RetrievalQuery("word7 and more", limit: 3, legs: .dense)
+    let query = QuerySpec("word7 and more", limit: 3, legs: .dense)
     do {
       let first = try await open(old)
       #expect(first.index.isDurable)

@@ -122,15 +122,15 @@ struct IngestorTests {
     let retriever = HybridRetriever(store: store, embedder: embedder, collection: "test")
     let ingestor = ingestor(retriever.index)
     _ = try await ingestor.ingest(folder.path)
-    #expect(try await retriever.search(RetrievalQuery("secret"), as: .anonymous).count == 1)
+    #expect(try await retriever.search(QuerySpec("secret"), as: .anonymous).count == 1)
     let embedded = embedder.count.withLock { $0 }
     try folder.write(
       ".strata-acl.yaml", "groups: {g: [amy]}\nrules: [{path: 'a.md', readers: ['group:g']}]")
     let report = try await ingestor.ingest(folder.path)
     #expect(report.readersChanged == ["a.md"] && report.updated.isEmpty)
     #expect(embedder.count.withLock { $0 } == embedded)
-    #expect(try await retriever.search(RetrievalQuery("secret"), as: .anonymous).isEmpty)
-    #expect(try await retriever.search(RetrievalQuery("secret"), as: Principal(user: "amy", groups: ["g"])).count == 1)
+    #expect(try await retriever.search(QuerySpec("secret"), as: .anonymous).isEmpty)
+    #expect(try await retriever.search(QuerySpec("secret"), as: Principal(user: "amy", groups: ["g"])).count == 1)
     #expect(await store.groups(in: "test") == ["g": ["amy"]])
   }
 

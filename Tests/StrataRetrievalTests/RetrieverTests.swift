@@ -26,14 +26,14 @@ struct RetrieverTests {
       let principal = policy.principal(user: user)
       for (group, words) in restricted {
         for word in words {
-          let passages = try await retriever.search(RetrievalQuery(word, limit: 50), as: principal)
+          let passages = try await retriever.search(QuerySpec(word, limit: 50), as: principal)
           let found = passages.contains { ($0.text + $0.title + $0.headingPath.joined()).contains(word) }
           #expect(found == principal.groups.contains(group), "\(word) as \(user)")
           for passage in passages { #expect(principal.mayRead(policy.readers(for: passage.document))) }
         }
       }
     }
-    let tank = try await retriever.search(RetrievalQuery("How long is the wave tank?", limit: 3), as: .anonymous)
+    let tank = try await retriever.search(QuerySpec("How long is the wave tank?", limit: 3), as: .anonymous)
     #expect(tank.first?.document == "company/offices.html")
     for passage in tank {
       let text = try #require(await store.text(of: passage.document, version: passage.version, in: "default"))
@@ -50,11 +50,11 @@ struct RetrieverTests {
     try folder.write("c.md", "walrus three")
     _ = try await Ingestor(store: store, embedder: nil).ingest(folder.path)
     let retriever = HybridRetriever(store: store, embedder: nil)
-    #expect(try await retriever.search(RetrievalQuery("walrus"), as: .anonymous).count == 3)
+    #expect(try await retriever.search(QuerySpec("walrus"), as: .anonymous).count == 3)
     await store.muteFeed()
     _ = await store.delete("a.md", in: "default")
     await store.setReaders([.user("amy")], of: "b.md", in: "default")
-    let passages = try await retriever.search(RetrievalQuery("walrus", limit: 1), as: .anonymous)
+    let passages = try await retriever.search(QuerySpec("walrus", limit: 1), as: .anonymous)
     #expect(passages.map(\.document) == ["c.md"])
   }
 
@@ -64,20 +64,20 @@ struct RetrieverTests {
     let folder = try TemporaryFolder()
     let embedder = HashEmbedder()
     let retriever = HybridRetriever(store: store, embedder: embedder)
-    #expect(try await retriever.search(RetrievalQuery("walrus"), as: .anonymous).isEmpty)
+    #expect(try await retriever.search(QuerySpec("walrus"), as: .anonymous).isEmpty)
     try folder.write("a.md", "walrus one")
     try folder.write("b.md", "walrus two")
     let other = Ingestor(store: store, embedder: embedder)
     _ = try await other.ingest(folder.path)
-    #expect(try await retriever.search(RetrievalQuery("walrus"), as: .anonymous).count == 2)
+    #expect(try await retriever.search(QuerySpec("walrus"), as: .anonymous).count == 2)
     try folder.write("a.md", "seal one, not the other")
     try folder.write(
       ".strata-acl.yaml", "rules: [{path: 'b.md', readers: ['user:amy']}, {path: '**', readers: [everyone]}]")
     _ = try await other.ingest(folder.path)
-    let lexical = RetrievalQuery("walrus", legs: .lexical)
+    let lexical = QuerySpec("walrus", legs: .lexical)
     #expect(try await retriever.search(lexical, as: .anonymous).isEmpty)
     #expect(try await retriever.search(lexical, as: Principal(user: "amy")).map(\.document) == ["b.md"])
-    #expect(try await retriever.search(RetrievalQuery("seal"), as: .anonymous).first?.version == 2)
+    #expect(try await retriever.search(QuerySpec("seal"), as: .anonymous).first?.version == 2)
     #expect(await retriever.index.chunkCount == 2)
   }
 
@@ -89,12 +89,12 @@ struct RetrieverTests {
     _ = try await Ingestor(store: store, embedder: HashEmbedder()).ingest(folder.path)
     let retriever = HybridRetriever(store: store, embedder: HashEmbedder())
     for query in [
-      RetrievalQuery(""), RetrievalQuery(" \n"), RetrievalQuery("walrus", limit: 0),
-      RetrievalQuery("walrus", limit: -1), RetrievalQuery("walrus", legs: []), RetrievalQuery("zebra", legs: .lexical),
+      QuerySpec(""), QuerySpec(" \n"), QuerySpec("walrus", limit: 0),
+      QuerySpec("walrus", limit: -1), QuerySpec("walrus", legs: []), QuerySpec("zebra", legs: .lexical),
     ] {
       #expect(try await retriever.search(query, as: .anonymous).isEmpty)
     }
-    let dense = try await retriever.search(RetrievalQuery("walrus", legs: .dense), as: .anonymous)
+    let dense = try await retriever.search(QuerySpec("walrus", legs: .dense), as: .anonymous)
     #expect(dense.first?.ranks == ["dense": 1])
   }
 
@@ -102,11 +102,43 @@ struct RetrieverTests {
   func fusion() {
     let lexical = [3, 1, 2].map { ScoredChunk(id: $0, score: Float(10 - $0)) }
     let dense = [1, 4].map { ScoredChunk(id: $0, score: Float(10 - $0)) }
-    let hits = RankFusion.reciprocalRank(k: 60).fuse(lexical: lexical, dense: dense, limit: 10)
+    let rankings = [LegRanking(.lexical, lexical), LegRanking(.dense, dense)]
+    let hits = RankFusion.reciprocalRank(k: 60).fuse(rankings, limit: 10)
     #expect(hits.map(\.id) == [1, 3, 4, 2])
     #expect(hits[0].score == 1.0 / 62 + 1.0 / 61 && hits[0].ranks == ["lexical": 2, "dense": 1])
-    let convex = RankFusion.convex(denseWeight: 0.5).fuse(lexical: lexical, dense: [], limit: 2)
+    let convex = RankFusion.convex().fuse([LegRanking(.lexical, lexical), LegRanking(.dense, [])], limit: 2)
     #expect(convex.count == 2)
+  }
+
+  @Test("convex sums follow the formulas of the paper, and what a leg lacks gets that leg's least")
+  func convex() throws {
+    let lexical = LegRanking(.lexical, [ScoredChunk(id: 1, score: 8), ScoredChunk(id: 2, score: 4)])
+    let dense = LegRanking(.dense, [ScoredChunk(id: 2, score: 0.6), ScoredChunk(id: 3, score: 0.2)])
+    func scores(_ fusion: RankFusion) -> [Int64: Double] {
+      Dictionary(fusion.fuse([lexical, dense], limit: 9).map { ($0.id, $0.score) }) { $1 }
+    }
+    let minMax = scores(.convex(weights: LegWeights(lexical: 1, dense: 3)))
+    #expect(minMax == [1: 0.25, 2: 0.75, 3: 0])
+    let theoretical = scores(.convex(.theoretical))
+    // 3 lacks words: 4/8 at most; 1 lacks a vector: (0.2 + 1) / (0.6 + 1) at most.
+    #expect(abs((theoretical[1] ?? 0) - (0.5 * 1 + 0.5 * 0.75)) < 1e-6)
+    #expect(abs((theoretical[2] ?? 0) - (0.5 * 0.5 + 0.5 * 1)) < 1e-6)
+    #expect(abs((theoretical[3] ?? 0) - (0.5 * 0.5 + 0.5 * 0.75)) < 1e-6)
+    let deviations = scores(.convex(.zScore))
+    #expect(abs((deviations[1] ?? 9) - 0) < 1e-6 && abs((deviations[3] ?? 9) + 1) < 1e-6)
+    let hit = try #require(RankFusion.convex().fuse([lexical, dense], limit: 1).first)
+    #expect(abs(hit.legs.reduce(0) { $0 + $1.contribution } - hit.score) < 1e-9)
+  }
+
+  @Test("three legs are fused by their weights")
+  func threeLegs() {
+    let rankings = [
+      LegRanking(.lexical, [ScoredChunk(id: 1, score: 1)]), LegRanking(.dense, [ScoredChunk(id: 2, score: 1)]),
+      LegRanking(.graph, [ScoredChunk(id: 3, score: 1)]),
+    ]
+    let weights = LegWeights(lexical: 1, dense: 2, graph: 3)
+    #expect(RankFusion.reciprocalRank(k: 60, weights: weights).fuse(rankings, limit: 3).map(\.id) == [3, 2, 1])
+    #expect(RankFusion.convex(weights: weights).fuse(rankings, limit: 3).map(\.id) == [3, 2, 1])
   }
 }
 

@@ -106,4 +106,20 @@ extension RetrievalError {
   static func embedderFailed(_ message: String, path: String?, cause: (any Error)? = nil) -> RetrievalError {
     RetrievalError(ErrorCode("embedding_failed", .internal), message, location: path, cause: cause)
   }
+
+  static func rerankerMissing(_ method: RerankMethod) -> RetrievalError {
+    RetrievalError(
+      ErrorCode("reranker_missing", .unavailable), "Nothing here can rerank by \(method.rawValue).",
+      remedy: "Give the model that it needs, or ask for another `rerank`.")
+  }
+
+  static func invalidQuery(_ message: String) -> RetrievalError {
+    RetrievalError(
+      ErrorCode("query_invalid", .invalidInput), "The query is not one: \(message)",
+      remedy: "docs/search.md shows what a query may have.")
+  }
+
+  static func unsupportedQuery(_ message: String, remedy: String) -> RetrievalError {
+    RetrievalError(ErrorCode("query_unsupported", .invalidInput), message, remedy: remedy)
+  }
 }

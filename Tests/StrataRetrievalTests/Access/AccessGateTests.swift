@@ -45,7 +45,7 @@ struct AccessGateTests {
   }
 
   private func found(_ retriever: HybridRetriever, _ principal: Principal) async throws -> Set<String> {
-    Set(try await retriever.search(RetrievalQuery("walrus", limit: 50), as: principal).map(\.document))
+    Set(try await retriever.search(QuerySpec("walrus", limit: 50), as: principal).map(\.document))
   }
 
   private func tuple(_ text: String) throws -> RelationTuple { try RelationText.tuple(text) }

@@ -197,7 +197,7 @@ struct LeakRun {
     tally.byLeg[leg, default: 0] += 1
     if leg == "filtered" { return try await filtered(words, limit, principal, allowed) }
     let legs: RetrievalLegs = leg == "lexical" ? .lexical : leg == "dense" ? .dense : .hybrid
-    let passages = try await retriever.search(RetrievalQuery(text, limit: limit, legs: legs), as: principal)
+    let passages = try await retriever.search(QuerySpec(text, limit: limit, legs: legs), as: principal)
     for passage in passages where passage.version != versions[passage.document] {
       fail(\.leaks, "\(leg) shows version \(passage.version) of \(passage.document)")
     }

@@ -24,12 +24,12 @@ public enum RetrievalEvaluation {
   /// Ranked document ids for a query, best first.
   public typealias Search = @Sendable (_ query: String, _ limit: Int) async throws -> [String]
 
-  public static let cutoffs = [1, 10, 100]
+  public static let cutoffs = [1, 5, 10, 100]
 
   /// Runs every query through every method.
   /// - Parameter progress: called after each query with how many of all are done.
   public static func run(
-    _ dataset: BEIRDataset, methods: [(name: String, search: Search)],
+    _ dataset: RetrievalDataset, methods: [(name: String, search: Search)],
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) async throws -> RetrievalReport {
     let clock = ContinuousClock()
@@ -79,22 +79,33 @@ extension RetrievalReport {
     object["dataset"] = .string(dataset)
     object["documents"] = .int(documentCount)
     object["queries"] = .int(queryCount)
-    object["intervals"] = .object(JSONObject(scores.map { ($0.method, ["ndcg@10": $0.ndcg10.json]) }))
+    object["intervals"] = .object(
+      JSONObject(scores.map { ($0.method, ["ndcg@10": $0.ndcg10.json, "recall@5": $0.recall[5]?.json ?? .null]) }))
     return .object(object)
   }
 
   /// A table of at most 80 columns.
   public var text: String {
-    var table = TextTable(["method", "nDCG@10", "95%", "R@10", "R@100", "MRR", "ms"])
+    var table = TextTable(["method", "nDCG@10", "95%", "R@5", "95%", "R@10", "R@100", "MRR", "ms"])
     for score in scores {
       table.add([
         score.method, TextTable.number(score.ndcg10.mean, 4),
-        "\(TextTable.number(score.ndcg10.low, 3))-\(TextTable.number(score.ndcg10.high, 3))",
-        TextTable.number(score.recall[10]?.mean ?? 0, 4), TextTable.number(score.recall[100]?.mean ?? 0, 4),
-        TextTable.number(score.reciprocalRank.mean, 4), TextTable.number(score.milliseconds, 2),
+        Self.range(score.ndcg10),
+        TextTable.number(score.recall[5]?.mean ?? 0, 3), score.recall[5].map(Self.range) ?? "",
+        TextTable.number(score.recall[10]?.mean ?? 0, 3), TextTable.number(score.recall[100]?.mean ?? 0, 3),
+        TextTable.number(score.reciprocalRank.mean, 3), TextTable.number(score.milliseconds, 1),
       ])
     }
     return "\(dataset): \(documentCount) documents, \(queryCount) queries\n\(table.text)"
+  }
+
+  /// Without the zeros, so that two fit a line.
+  private static func range(_ interval: Interval) -> String {
+    func short(_ value: Double) -> String {
+      let text = TextTable.number(value, 2)
+      return text.hasPrefix("0") ? String(text.dropFirst()) : text
+    }
+    return "\(short(interval.low))-\(short(interval.high))"
   }
 }
 

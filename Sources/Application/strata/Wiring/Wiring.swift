@@ -72,6 +72,24 @@ struct Wiring: Sendable {
     try model(options.model, pool: pool, speculation: options.speculation)
   }
 
+  /// What a method of reranking needs.
+  /// - Parameters:
+  ///   - model: of the catalog, or a file; nil is the default decoder.
+  ///   - crossEncoder: folder of a model that reads question and passage together.
+  func rerankers(
+    for method: RerankMethod, model: String?, crossEncoder: String?, pool: ComputePool
+  ) throws -> [RerankMethod: any Reranker] {
+    switch method {
+    case .none, .lateInteraction: return [:]
+    case .model:
+      return [.model: ModelReranker(try self.model(model, pool: pool), contract: try contracts().contract("rerank"))]
+    case .crossEncoder:
+      guard let crossEncoder else { return [:] }
+      let id = URL(fileURLWithPath: crossEncoder).lastPathComponent
+      return [.crossEncoder: try CrossEncoder(folder: crossEncoder, id: id, pool: pool)]
+    }
+  }
+
   /// The prompts that the binary carries.
   func contracts() throws -> ContractRegistry {
     try ContractRegistry(texts: [
@@ -79,6 +97,7 @@ struct Wiring: Sendable {
       ("Prompts/plan.prompty", String(decoding: PackageResources.plan_prompty, as: UTF8.self)),
       ("Prompts/memory.prompty", String(decoding: PackageResources.memory_prompty, as: UTF8.self)),
       ("Prompts/sql.prompty", String(decoding: PackageResources.sql_prompty, as: UTF8.self)),
+      ("Prompts/rerank.prompty", String(decoding: PackageResources.rerank_prompty, as: UTF8.self)),
     ])
   }
 
@@ -106,8 +125,12 @@ struct Wiring: Sendable {
 
   /// A collection that is ready to be searched.
   ///
-  /// - Parameter creates: whether a collection that does not exist begins now.
-  func collection(_ name: String, pool: ComputePool, creates: Bool = false) async throws -> Collection {
+  /// - Parameters:
+  ///   - creates: whether a collection that does not exist begins now.
+  ///   - rerankers: beside late interaction, which the embedder brings.
+  func collection(
+    _ name: String, pool: ComputePool, creates: Bool = false, rerankers: [RerankMethod: any Reranker] = [:]
+  ) async throws -> Collection {
     let store = try store()
     let known = try await store.embedders(of: name).current
     let embedder = try known.map { try self.embedder(identity: $0, pool: pool) } ?? embedder(pool: pool)
@@ -120,7 +143,7 @@ struct Wiring: Sendable {
       return SwitchingRetriever.Generation(
         embedder: embedder,
         retriever: HybridRetriever(
-          store: store, index: index, embedder: embedder, collection: name, gate: gate))
+          store: store, index: index, embedder: embedder, collection: name, rerankers: rerankers, gate: gate))
     }
     let retriever = SwitchingRetriever(try await make(embedder), store: store, collection: name) { identity in
       try await make(try self.embedder(identity: identity, pool: pool))

@@ -18,12 +18,15 @@ public struct Passage: Sendable, Hashable {
   public var page: Int?
   /// Compares only within one result list; higher is better.
   public var score: Double
-  /// Which legs found it and at which rank (from 1), for explanations.
+  /// Which legs found it and at which rank (from 1).
   public var ranks: [String: Int]
+  /// How it came to its place, when the query asked.
+  public var explanation: PassageExplanation?
 
   public init(
     chunk: Int64, document: String, version: Int, range: Range<Int>, text: String, title: String = "",
-    headingPath: [String] = [], page: Int? = nil, score: Double, ranks: [String: Int] = [:]
+    headingPath: [String] = [], page: Int? = nil, score: Double, ranks: [String: Int] = [:],
+    explanation: PassageExplanation? = nil
   ) {
     self.chunk = chunk
     self.document = document
@@ -35,32 +38,13 @@ public struct Passage: Sendable, Hashable {
     self.page = page
     self.score = score
     self.ranks = ranks
-  }
-}
-
-/// Which signals a search uses.
-public struct RetrievalLegs: OptionSet, Sendable, Hashable {
-  public let rawValue: Int
-  public init(rawValue: Int) { self.rawValue = rawValue }
-  public static let lexical = RetrievalLegs(rawValue: 1)
-  public static let dense = RetrievalLegs(rawValue: 2)
-  public static let hybrid: RetrievalLegs = [.lexical, .dense]
-}
-
-public struct RetrievalQuery: Sendable, Hashable {
-  public var text: String
-  /// Most passages to return.
-  public var limit: Int
-  public var legs: RetrievalLegs
-
-  public init(_ text: String, limit: Int = 8, legs: RetrievalLegs = .hybrid) {
-    self.text = text
-    self.limit = limit
-    self.legs = legs
+    self.explanation = explanation
   }
 }
 
 /// Finds passages that the principal may read; what they may not read is never scored.
+///
+/// A retriever that cannot do something that a query asks for throws; it never leaves a filter or a moment unheeded.
 public protocol Retriever: Sendable {
-  func search(_ query: RetrievalQuery, as principal: Principal) async throws -> [Passage]
+  func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage]
 }

@@ -6,14 +6,12 @@ public struct SearchTool: Tool {
   public static let name = "search"
 
   private let retriever: any Retriever
-  private let limit: Int
-  private let legs: RetrievalLegs
+  private let spec: QuerySpec
 
-  /// - Parameter limit: most passages of one search.
-  public init(_ retriever: any Retriever, limit: Int = 8, legs: RetrievalLegs = .hybrid) {
+  /// - Parameter spec: how to search; its text is replaced by what is looked for.
+  public init(_ retriever: any Retriever, spec: QuerySpec = QuerySpec("")) {
     self.retriever = retriever
-    self.limit = max(1, limit)
-    self.legs = legs
+    self.spec = spec
   }
 
   public var isIdempotent: Bool { true }
@@ -30,8 +28,9 @@ public struct SearchTool: Tool {
 
   /// Content: `{"passages": […]}`, best first.
   public func call(_ arguments: JSON, as principal: Principal) async throws -> ToolResult {
-    let query = RetrievalQuery(arguments["query"]?.stringValue ?? "", limit: limit, legs: legs)
+    var query = spec
+    query.text = arguments["query"]?.stringValue ?? ""
     let passages = try await retriever.search(query, as: principal)
-    return ToolResult(content: ["passages": .array(passages.prefix(limit).map(\.json))])
+    return ToolResult(content: ["passages": .array(passages.prefix(max(1, spec.limit)).map(\.json))])
   }
 }

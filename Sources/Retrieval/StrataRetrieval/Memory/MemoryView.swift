@@ -38,8 +38,10 @@ struct MemoryView: Sendable {
     let depth = max(100, 4 * query.limit)
     let lexical = snapshot.lexical(query.text, limit: depth, within: readable)
     let dense = try vector.map { try snapshot.dense($0, limit: depth, within: readable) } ?? []
-    let hits = RankFusion.reciprocalRank(k: 60).fuse(
-      lexical: lexical, dense: dense.filter { $0.score >= Self.leastCosine }, limit: depth)
+    let rankings = [
+      LegRanking(.lexical, lexical), LegRanking(.dense, dense.filter { $0.score >= Self.leastCosine }),
+    ]
+    let hits = RankFusion.reciprocalRank(k: 60).fuse(rankings, limit: depth)
     let recalled = hits.compactMap { hit -> RecalledFact? in
       guard let fact = facts[hit.id], moment.map({ fact.holds(at: $0, knownAt: $0) }) ?? true else { return nil }
       return RecalledFact(fact: fact, score: hit.score * Self.weight(fact))

@@ -1,31 +1,27 @@
 // Owns answering a query from the index and the store. Knows nothing about how documents get there.
+import Foundation
 import StrataCore
 import StrataIndex
 
-/// Searches a collection by words and by meaning, within what the principal may read.
+/// Searches a collection by words, by meaning and by shared entities, within what the principal may read.
 public final class HybridRetriever: Retriever {
-  public struct Options: Sendable {
-    /// Chunks that each leg contributes before fusion.
-    public var depth = 100
-    public var fusion = RankFusion.reciprocalRank(k: 60)
-
-    public init() {}
-  }
-
   public let index: CollectionIndex
   public var collection: String { index.collection }
   /// Decides who may read what; everything else that shows documents of the collection asks it too.
   public let gate: AccessGate
   private let store: any DocumentStore
+  private let graph: GraphIndex
+  private let ranker: QueryRanker
   private let embedder: (any Embedder)?
-  private let options: Options
 
   /// - Parameters:
   ///   - index: shared with the ``Ingestor`` of this process, if there is one; nil makes one.
-  ///   - embedder: the one that the collection was ingested with; nil searches by words only.
+  ///   - embedder: the one that the collection was ingested with; nil searches by words only. One that is a
+  ///     ``TokenEmbedder`` also reranks by late interaction.
+  ///   - rerankers: by the methods that they stand for.
   public init(
     store: any DocumentStore, index: CollectionIndex? = nil, embedder: (any Embedder)?,
-    collection: String = "default", options: Options = Options(), gate: AccessGate? = nil
+    collection: String = "default", rerankers: [RerankMethod: any Reranker] = [:], gate: AccessGate? = nil
   ) {
     let index =
       index
@@ -34,8 +30,13 @@ public final class HybridRetriever: Retriever {
     self.index = index
     self.gate = gate ?? AccessGate(store: store, collection: index.collection)
     self.store = store
+    graph = GraphIndex(store: store, collection: collection)
+    var rerankers = rerankers
+    if rerankers[.lateInteraction] == nil, let tokens = embedder as? any TokenEmbedder {
+      rerankers[.lateInteraction] = LateInteraction(tokens)
+    }
+    ranker = QueryRanker(embedder: embedder, rerankers: rerankers)
     self.embedder = embedder
-    self.options = options
   }
 
   /// Fills the index with what the store has; the first search does it otherwise.
@@ -49,57 +50,114 @@ public final class HybridRetriever: Retriever {
   /// Follows changes that another process made to the store. Each search does so by itself.
   public func refresh() async throws { try await index.refresh() }
 
-  public func search(_ query: RetrievalQuery, as principal: Principal) async throws -> [Passage] {
+  public func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage] {
     guard query.limit > 0, query.text.contains(where: { !$0.isWhitespace }) else { return [] }
+    guard query.asOf == nil || !query.legs.contains(.graph) && query.multiHop == .off else {
+      throw RetrievalError.unsupportedQuery(
+        "The entity graph is that of now.", remedy: "Leave out `as_of`, or the graph leg and `multi_hop`.")
+    }
     try await index.refresh()
-    let wantsVector = query.legs.contains(.dense) && index.index.dimension != nil
-    let vector = wantsVector ? try await embedder?.embed([query.text]).first : nil
-    try Task.checkCancellation()
-    let hits = try rank(query, vector: vector, within: await gate.decision(for: principal))
-    return try await passages(hits, limit: query.limit, as: principal)
+    let snapshot = try query.asOf.map { try index.index.snapshot(asOf: $0) } ?? index.index.snapshot()
+    let access = try await gate.decision(for: principal)
+    let readable = access.readable(
+      in: snapshot, matching: query.filter, inDocuments: try await documents(query))
+    guard !readable.isEmpty else { return [] }
+    let space = SearchSpace(
+      snapshot: snapshot, readable: readable, graph: { [graph] in try await graph.current() },
+      content: { [self] ids in
+        try await current(ids, query, within: access).mapValues { chunk, record in
+          let context = DocumentChunk.context(title: record.title, headingPath: chunk.headingPath)
+          return ChunkContent(
+            text: context.isEmpty ? chunk.text : context + "\n" + chunk.text, title: record.title,
+            vector: chunk.embedding)
+        }
+      })
+    let ranked = try await ranker.rank(query, in: space)
+    var passages = fitting(try await self.passages(ranked, query, as: principal), query.budget)
+    if query.explains, query.legs.contains(.lexical) {
+      for index in passages.indices {
+        let words = Self.words(snapshot.explain(query.text, chunk: passages[index].chunk, within: readable))
+        passages[index].explanation?.words = words
+      }
+    }
+    return passages
   }
 
-  /// The fused ranking alone, for evaluation: more than `query.limit`, to make up for what turns out to be gone.
-  package func rank(
-    _ query: RetrievalQuery, vector: [Float]?, within access: AccessDecision
-  ) throws -> [RankFusion.Hit] {
-    let snapshot = index.index.snapshot()
-    let readable = access.readable(in: snapshot)
-    guard !readable.isEmpty else { return [] }
-    let depth = max(options.depth, query.limit)
-    let lexical =
-      query.legs.contains(.lexical) ? snapshot.lexical(query.text, limit: depth, within: readable) : []
-    let dense = try vector.map { try snapshot.dense($0, limit: depth, within: readable) } ?? []
-    return options.fusion.fuse(lexical: lexical, dense: dense, limit: depth)
+  /// The documents that the query confines itself to; nil for all.
+  private func documents(_ query: QuerySpec) async throws -> Set<String>? {
+    guard query.changedFrom != nil || query.changedThrough != nil else { return nil }
+    let from = query.changedFrom ?? .distantPast
+    let through = query.changedThrough ?? .distantFuture
+    return Set(
+      try await store.documents(in: collection).filter { from <= $0.modifiedAt && $0.modifiedAt <= through }.map(\.path)
+    )
   }
 
   /// The store has the last word: what was deleted, replaced or forbidden since the index was told is left out.
   private func passages(
-    _ hits: [RankFusion.Hit], limit: Int, as principal: Principal
+    _ ranked: [RankedChunk], _ query: QuerySpec, as principal: Principal
   ) async throws -> [Passage] {
     // Asked again: what was revoked while the search ran is not shown.
     let access = try await gate.decision(for: principal)
     var passages: [Passage] = []
-    var records: [String: DocumentRecord?] = [:]
-    var rest = hits[...]
-    while passages.count < limit, !rest.isEmpty {
-      let some = rest.prefix(limit - passages.count)
+    var rest = ranked[...]
+    while passages.count < query.limit, !rest.isEmpty {
+      let some = rest.prefix(query.limit - passages.count)
       rest = rest.dropFirst(some.count)
-      let chunks = Dictionary(try await store.chunks(ids: some.map(\.id)).map { ($0.id, $0) }) { $1 }
+      let known = try await current(some.map(\.id), query, within: access)
       for hit in some {
-        guard let chunk = chunks[hit.id], chunk.collection == collection else { continue }
-        if records[chunk.document] == nil {
-          records[chunk.document] = .some(try await store.document(chunk.document, version: nil, in: collection))
-        }
-        guard let record = records[chunk.document] ?? nil, record.version == chunk.version,
-          access.mayRead(record)
-        else { continue }
+        guard let (chunk, record) = known[hit.id] else { continue }
         passages.append(
           Passage(
             chunk: chunk.id, document: chunk.document, version: chunk.version, range: chunk.range, text: chunk.text,
-            title: record.title, headingPath: chunk.headingPath, page: chunk.page, score: hit.score, ranks: hit.ranks))
+            title: record.title, headingPath: chunk.headingPath, page: chunk.page, score: hit.score,
+            ranks: hit.fused.ranks, explanation: query.explains ? explanation(hit) : nil))
       }
     }
     return passages
+  }
+
+  /// Chunks that are there and readable at this moment, with their documents. What a query finds in the past is
+  /// readable for those who may read the document today; what was deleted since is gone for all times.
+  private func current(
+    _ ids: [Int64], _ query: QuerySpec, within access: AccessDecision
+  ) async throws -> [Int64: (chunk: ChunkRecord, record: DocumentRecord)] {
+    var found: [Int64: (chunk: ChunkRecord, record: DocumentRecord)] = [:]
+    var records: [String: DocumentRecord?] = [:]
+    for chunk in try await store.chunks(ids: ids) where chunk.collection == collection {
+      if records[chunk.document] == nil {
+        records[chunk.document] = .some(try await store.document(chunk.document, version: nil, in: collection))
+      }
+      guard let record = records[chunk.document] ?? nil, record.version == chunk.version || query.asOf != nil,
+        access.mayRead(record)
+      else { continue }
+      found[chunk.id] = (chunk, record)
+    }
+    return found
+  }
+
+  private func explanation(_ hit: RankedChunk) -> PassageExplanation {
+    PassageExplanation(legs: hit.fused.legs, fusedScore: hit.fused.score, stages: hit.stages)
+  }
+
+  private static func words(_ explanation: LexicalExplanation?) -> [PassageExplanation.Word] {
+    (explanation?.parts ?? []).map { part in
+      PassageExplanation.Word(
+        term: part.term, score: part.score, note: "\(part.frequency) here, in \(part.chunkFrequency) chunks")
+    }
+  }
+
+  /// As many passages, best first, as fit the budget; the best one in any case.
+  private func fitting(_ passages: [Passage], _ budget: QuerySpec.Budget) -> [Passage] {
+    guard let tokens = budget.tokens, let embedder else { return passages }
+    var room = tokens
+    var fitting: [Passage] = []
+    for passage in passages {
+      let count = embedder.countTokens(passage.text)
+      guard count <= room || fitting.isEmpty else { continue }
+      room -= count
+      fitting.append(passage)
+    }
+    return fitting
   }
 }

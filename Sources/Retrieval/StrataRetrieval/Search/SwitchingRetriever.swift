@@ -50,7 +50,7 @@ public final class SwitchingRetriever: Retriever {
   @discardableResult
   public func load() async throws -> Int { try await current.retriever.load() }
 
-  public func search(_ query: RetrievalQuery, as principal: Principal) async throws -> [Passage] {
+  public func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage] {
     let wanted = try await store.embedders(of: collection).current
     let current = current
     if let wanted, let known = current.embedder?.id, wanted != known { prepare(wanted) }

@@ -1,9 +1,10 @@
-// Owns retrieval test collections in the layout of BEIR (Thakur et al. 2021). Searches nothing.
+// Owns retrieval test collections: those in the layout of BEIR (Thakur et al. 2021) here, others in extensions. Searches
+// nothing.
 import Foundation
 import StrataCore
 
 /// A corpus, queries and graded judgements.
-public struct BEIRDataset: Sendable {
+public struct RetrievalDataset: Sendable {
   public struct Document: Sendable, Hashable {
     public var id: String
     public var title: String
@@ -22,10 +23,34 @@ public struct BEIRDataset: Sendable {
   /// Query → document → grade; grades of 0 and less are not relevant.
   public var judgements: [String: [String: Int]]
 
-  /// Loads `corpus.jsonl`, `queries.jsonl` and `qrels/SPLIT.tsv` or `qrels_SPLIT.tsv`.
+  public init(name: String, documents: [Document], queries: [Query], judgements: [String: [String: Int]]) {
+    self.name = name
+    self.documents = documents
+    self.queries = queries
+    self.judgements = judgements
+  }
+
+  /// Loads a folder in BEIR's layout, the Cranfield collection (`cran.all.1400`), or HotpotQA with its corpus, by the
+  /// files that are there.
   /// - Throws: ``EvaluationError`` with file and line.
   public init(folder: String, split: String = "test") throws {
     let root = URL(fileURLWithPath: folder, isDirectory: true)
+    if Self.isCranfield(root) {
+      try self.init(cranfield: root)
+    } else if let files = Self.hotpotFiles(root) {
+      try self.init(hotpot: files, name: root.lastPathComponent)
+    } else {
+      try self.init(beir: root, split: split)
+    }
+    guard !documents.isEmpty, !queries.isEmpty else {
+      throw EvaluationError(
+        EvaluationError.empty, "\(folder) has \(documents.count) documents and \(queries.count) judged queries.",
+        remedy: "Check that the judgements belong to the queries.", location: folder)
+    }
+  }
+
+  /// Reads `corpus.jsonl`, `queries.jsonl` and `qrels/SPLIT.tsv` or `qrels_SPLIT.tsv`.
+  private init(beir root: URL, split: String) throws {
     name = root.lastPathComponent
     documents = try Self.lines(root.appendingPathComponent("corpus.jsonl")).map { line in
       let json = try line.json()
@@ -48,11 +73,6 @@ public struct BEIRDataset: Sendable {
       let json = try line.json()
       let id = try line.text(json, "_id")
       return judgements[id]?.values.contains { $0 > 0 } == true ? Query(id: id, text: try line.text(json, "text")) : nil
-    }
-    guard !documents.isEmpty, !queries.isEmpty else {
-      throw EvaluationError(
-        EvaluationError.empty, "\(folder) has \(documents.count) documents and \(queries.count) judged queries.",
-        remedy: "Check that the qrels belong to the queries.", location: folder)
     }
   }
 

@@ -1,0 +1,125 @@
+// Owns `strata eval retrieval`: every leg and pipeline of the search on judged queries.
+import ArgumentParser
+import Foundation
+import StrataCore
+import StrataEvaluation
+import StrataIndex
+import StrataRetrieval
+
+struct EvalRetrieval: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "retrieval", abstract: "nDCG, recall and MRR of every leg and pipeline on a test collection.",
+    discussion: """
+      DATASET is a folder in BEIR's layout, the Cranfield collection, or HotpotQA with its corpus.
+      Example: strata eval retrieval ../shared/data/retrieval/scifact --json
+      """)
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "Folder of the collection.", completion: .directory) var dataset: String?
+  @Option(name: .long, help: .hidden) var beir: String?
+  @Option(name: .customLong("method"), help: "Only this method (repeatable); default: all.") var names: [String] = []
+  @Option(name: .long, help: "Threads for the embedder (default: all processors).") var threads: Int?
+
+  /// What a search is asked for, by the name that the table has.
+  static let pipelines: [(name: String, spec: QuerySpec)] = [
+    ("bm25", QuerySpec("", legs: .lexical)),
+    ("dense", QuerySpec("", legs: .dense)),
+    ("rrf", QuerySpec("", fusion: .reciprocalRank(k: 60))),
+    ("fused", QuerySpec("")),
+    ("rerank", QuerySpec("", rerank: .lateInteraction)),
+    ("feedback", QuerySpec("", feedback: true)),
+    ("best", QuerySpec("", rerank: .lateInteraction, feedback: true)),
+    ("graph", QuerySpec("", legs: .all)),
+    ("multi-hop", QuerySpec("", multiHop: .graph)),
+  ]
+
+  func validate() throws {
+    guard (dataset == nil) != (beir == nil) else { throw ValidationError("Give the folder of one collection.") }
+    let known = Self.pipelines.map(\.name)
+    if let name = names.first(where: { !known.contains($0) }) {
+      throw ValidationError("There is no method \(name); there are \(known.joined(separator: ", ")).")
+    }
+  }
+
+  func run() async throws {
+    try await common.run {
+      let dataset = try RetrievalDataset(folder: dataset ?? beir ?? "")
+      let wiring = try Wiring()
+      let embedder = try wiring.embedder(pool: wiring.pool(threads: threads))
+      let texts = dataset.documents.map { $0.title.isEmpty ? $0.text : "\($0.title) \($0.text)" }
+      let vectors = try await embed(texts, embedder, store: wiring.store())
+      let space = try Self.space(dataset, texts: texts, vectors: vectors, dimension: embedder.dimension)
+      let ranker = QueryRanker(
+        embedder: embedder, rerankers: [.lateInteraction: LateInteraction(embedder, cacheByteLimit: 1 << 30)])
+      let methods = Self.pipelines.filter { names.isEmpty || names.contains($0.name) }
+      let documents = dataset.documents.map(\.id)
+      let bar = ProgressBar("evaluate") { "\(Int($0)) queries/s" }
+      let report = try await RetrievalEvaluation.run(
+        dataset,
+        methods: methods.map { name, spec in
+          let search: RetrievalEvaluation.Search = { query, limit in
+            var spec = spec
+            spec.text = query
+            spec.limit = limit
+            return try await ranker.rank(spec, in: space).prefix(limit).map { documents[Int($0.id)] }
+          }
+          return (name: name, search: search)
+        }
+      ) { done, total in bar.update(done, of: total) }
+      bar.finish()
+      if common.json { Terminal.json(report.json) } else { Terminal.out(report.text) }
+    }
+  }
+
+  /// The collection as a search sees it, readable by everybody, with the settings of collections.
+  private static func space(
+    _ dataset: RetrievalDataset, texts: [String], vectors: [[Float]], dimension: Int
+  ) throws -> SearchSpace {
+    let index = HybridIndex(dimension: dimension, bm25: CollectionIndex.bm25)
+    try index.apply(
+      adding: dataset.documents.enumerated().map { number, document in
+        IndexEntry(
+          id: Int64(number), document: document.id, title: document.title, body: document.text,
+          vector: vectors[number], readers: [.everyone])
+      })
+    let extractor = EntityExtractor()
+    var graph = EntityGraph()
+    for (number, document) in dataset.documents.enumerated() {
+      graph.add(
+        Int64(number),
+        EntityGraph.Contribution(
+          mentions: extractor.mentions(in: document.text), subject: EntityExtractor.name(ofTitle: document.title)))
+    }
+    let snapshot = index.snapshot()
+    let titles = dataset.documents.map(\.title)
+    return SearchSpace(
+      snapshot: snapshot, readable: snapshot.readable(by: .anonymous), graph: { [graph] in graph },
+      content: { ids in
+        Dictionary(
+          ids.map { id in
+            let number = Int(id)
+            return (id, ChunkContent(text: texts[number], title: titles[number], vector: vectors[number]))
+          }
+        ) { $1 }
+      })
+  }
+
+  /// Vectors of all documents, kept in the store's cache so that the next evaluation is quick.
+  private func embed(_ texts: [String], _ embedder: any Embedder, store: any DocumentStore) async throws -> [[Float]] {
+    let hashes = texts.map { SHA256.hash($0) }
+    var known = try await store.cachedEmbeddings(hashes, embedder: embedder.id)
+    let missing = texts.indices.filter { known[hashes[$0]] == nil }.sorted {
+      texts[$0].utf8.count < texts[$1].utf8.count
+    }
+    let bar = ProgressBar("embed") { "\(Terminal.formatted($0, digits: 0)) documents/s" }
+    for start in stride(from: 0, to: missing.count, by: 64) {
+      let slice = missing[start..<min(start + 64, missing.count)]
+      let fresh = try await embedder.embed(slice.map { texts[$0] })
+      let entries = Dictionary(zip(slice.map { hashes[$0] }, fresh)) { $1 }
+      try await store.cacheEmbeddings(entries, embedder: embedder.id)
+      known.merge(entries) { $1 }
+      bar.update(start + slice.count, of: missing.count)
+    }
+    bar.finish()
+    return hashes.map { known[$0] ?? [] }
+  }
+}

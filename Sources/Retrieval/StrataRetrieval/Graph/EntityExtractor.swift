@@ -1,0 +1,186 @@
+// Owns finding names in text by their form alone. Knows nothing about graphs or models.
+import Foundation
+
+/// What a text mentions.
+public struct EntityMentions: Sendable, Hashable {
+  /// Normalized names as the text has them: runs of capitalized words, acronyms.
+  public var names: Set<String>
+  /// Shorter names inside those, which count only where some document is about them.
+  public var parts: Set<String>
+
+  public init(names: Set<String> = [], parts: Set<String> = []) {
+    self.names = names
+    self.parts = parts
+  }
+}
+
+/// Finds what a text mentions.
+public protocol EntityExtracting: Sendable {
+  func mentions(in text: String) async throws -> EntityMentions
+}
+
+/// Takes runs of capitalized words for names, as English and most languages with capitals write them. The same text
+/// gives the same names, always.
+///
+/// Words between two capitalized ones may be small when they are such as names have (`University of Kent`). Function
+/// words at either end are left out (`The Beatles` → `beatles`), as are names of fewer than three letters.
+public struct EntityExtractor: EntityExtracting {
+  /// Longer runs are headlines rather than names; their parts still count.
+  private static let wordLimit = 8
+  private static let connectors: Set<String> = [
+    "of", "the", "de", "la", "van", "von", "and", "for", "du", "der", "le", "in", "&",
+  ]
+  private static let functionWords: Set<String> = [
+    "the", "a", "an", "in", "on", "at", "it", "he", "she", "they", "his", "her", "this", "that", "these", "those",
+    "who", "what", "which", "when", "where", "is", "was", "are", "were", "how", "from", "for", "by", "as", "of", "and",
+    "but", "or", "if", "its", "their", "there", "both", "do", "does", "did", "has", "had", "have", "while", "after",
+    "before", "during", "since", "until", "according", "to", "with", "we", "our", "i", "you", "not", "no", "also",
+  ]
+
+  public init() {}
+
+  public func mentions(in text: String) -> EntityMentions {
+    var found = EntityMentions()
+    for run in Self.runs(text) {
+      let words = Self.trimmed(run[...])
+      guard !words.isEmpty else { continue }
+      if words.count <= Self.wordLimit, let name = Self.name(words) { found.names.insert(name) }
+      for start in words.indices where !Self.functionWords.contains(words[start]) {
+        for end in (start + 1)...min(words.endIndex, start + Self.wordLimit)
+        where !Self.functionWords.contains(words[end - 1]) {
+          if let part = Self.name(words[start..<end]) { found.parts.insert(part) }
+        }
+      }
+    }
+    found.parts.subtract(found.names)
+    return found
+  }
+
+  /// The name that a title stands for: without what distinguishes it (`Mercury (planet)` → `mercury`).
+  public static func name(ofTitle title: String) -> String? {
+    var title = title[...]
+    if title.hasSuffix(")"), let open = title.lastIndex(of: "("), open > title.startIndex {
+      title = title[..<open]
+    }
+    let words = scan(title).flatMap(\.words)
+    guard words.count <= 2 * wordLimit else { return nil }
+    return name(trimmed(words[...]).isEmpty ? words[...] : trimmed(words[...]))
+  }
+
+  private static func name(_ words: ArraySlice<String>) -> String? {
+    let name = words.joined(separator: " ")
+    return name.utf8.count > 2 ? name : nil
+  }
+
+  private static func trimmed(_ words: ArraySlice<String>) -> ArraySlice<String> {
+    words.drop { functionWords.contains($0) }.trimmingSuffix { functionWords.contains($0) }
+  }
+
+  // MARK: Scanning
+
+  /// A word of the text with what it looks like.
+  private struct Word {
+    /// Lower case without marks, cut at hyphens, without a possessive.
+    var words: [String]
+    var isCapitalized: Bool
+    var isInitial: Bool
+    /// Nothing but blanks before it, so that it may continue a name.
+    var continues: Bool
+  }
+
+  /// Runs of words that may be a name.
+  private static func runs(_ text: String) -> [[String]] {
+    var runs: [[String]] = []
+    var current: [String] = []
+    /// Small words that belong to the run only if a capitalized one follows.
+    var pending: [String] = []
+    func close() {
+      if !current.isEmpty { runs.append(current) }
+      current = []
+      pending = []
+    }
+    for word in scan(text[...]) {
+      if !word.continues { close() }
+      if word.isCapitalized || !current.isEmpty && word.words.allSatisfy({ $0.allSatisfy(\.isNumber) }) {
+        current += pending + word.words
+        pending = []
+      } else if !current.isEmpty, pending.count < 2, word.words.count == 1, connectors.contains(word.words[0]) {
+        pending += word.words
+      } else {
+        close()
+      }
+    }
+    close()
+    return runs
+  }
+
+  private static func scan(_ text: Substring) -> [Word] {
+    let scalars = Array(text.unicodeScalars)
+    var words: [Word] = []
+    var index = 0
+    var continues = false
+    while index < scalars.count {
+      guard isWordScalar(scalars[index]) || scalars[index] == "&" else {
+        // A full stop continues a name only after an initial: J. K. Rowling.
+        let isBlank = scalars[index].properties.isWhitespace && scalars[index] != "\n"
+        if !isBlank, !(scalars[index] == "." && words.last?.isInitial == true) { continues = false }
+        index += 1
+        continue
+      }
+      let start = index
+      while index < scalars.count {
+        if isWordScalar(scalars[index]) || index == start {
+          index += 1
+        } else if "'’.-".unicodeScalars.contains(scalars[index]), index + 1 < scalars.count,
+          isWordScalar(scalars[index + 1])
+        {
+          index += 2
+        } else {
+          break
+        }
+      }
+      var raw = String(String.UnicodeScalarView(scalars[start..<index]))
+      for ending in ["'s", "’s"] where raw.hasSuffix(ending) { raw.removeLast(2) }
+      let first = scalars[start]
+      words.append(
+        Word(
+          words: normalized(raw),
+          isCapitalized: first.properties.isUppercase || first.properties.generalCategory == .titlecaseLetter,
+          isInitial: index - start == 1 && first.properties.isUppercase, continues: continues))
+      continues = true
+    }
+    return words
+  }
+
+  private static func isWordScalar(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.isASCII { return scalar.properties.isAlphabetic || scalar.properties.numericType != nil }
+    switch scalar.properties.generalCategory {
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .nonspacingMark,
+      .spacingMark, .decimalNumber:
+      return true
+    default: return false
+    }
+  }
+
+  private static func normalized(_ word: String) -> [String] {
+    var lower = word.lowercased()
+    if !lower.utf8.allSatisfy({ $0 < 0x80 }) {
+      lower =
+        String(
+          String.UnicodeScalarView(
+            lower.decomposedStringWithCanonicalMapping.unicodeScalars.filter {
+              $0.properties.generalCategory != .nonspacingMark
+            })
+        ).precomposedStringWithCanonicalMapping
+    }
+    return lower.split(separator: "-").map(String.init)
+  }
+}
+
+extension ArraySlice {
+  fileprivate func trimmingSuffix(_ belongs: (Element) -> Bool) -> Self {
+    var slice = self
+    while let last = slice.last, belongs(last) { slice.removeLast() }
+    return slice
+  }
+}
