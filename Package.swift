@@ -91,7 +91,7 @@ let package = Package(
     .layer(
       "Retrieval", "StrataRetrieval",
       ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CCMarkGFM", "CLibArchive", yams],
-      resources: [.embedInCode("Search/query.schema.json")]),
+      resources: [.embedInCode("Search/query.schema.json"), .embedInCode("Grounding/Resources")]),
 
     // Layer 2
     .layer("Orchestration", "StrataAgents", ["StrataCore", "StrataSchema"]),

@@ -1,7 +1,7 @@
 // Owns means with confidence intervals, by resampling with a fixed seed.
 import StrataCore
 
-/// A mean over queries or questions and its 95% interval.
+/// A mean over queries or questions, or another statistic of them, and its 95% interval.
 public struct Interval: Sendable, Hashable {
   public var mean: Double
   public var low: Double
@@ -24,6 +24,23 @@ public struct Interval: Sendable, Hashable {
     means.sort()
     low = means[Int(0.025 * Double(means.count - 1))]
     high = means[Int((0.975 * Double(means.count - 1)).rounded(.up))]
+  }
+
+  /// The same for a statistic that is no mean: `statistic` is given the indices `0..<count`, then samples of them.
+  public init(
+    resampling count: Int, resamples: Int = 1_000, seed: UInt64 = 20_260_101, statistic: ([Int]) -> Double
+  ) {
+    guard count > 0 else {
+      (mean, low, high) = (0, 0, 0)
+      return
+    }
+    mean = statistic(Array(0..<count))
+    var generator = SplitMix64(state: seed)
+    let values = (0..<max(1, resamples)).map { _ in
+      statistic((0..<count).map { _ in Int.random(in: 0..<count, using: &generator) })
+    }.sorted()
+    low = values[Int(0.025 * Double(values.count - 1))]
+    high = values[Int((0.975 * Double(values.count - 1)).rounded(.up))]
   }
 
   /// `{"mean","low","high"}`, rounded to five digits.

@@ -16,10 +16,10 @@ struct Strata: AsyncParsableCommand {
       """,
     version: version,
     subcommands: [
-      Up.self, Serve.self, Ask.self, Chat.self, Ingest.self, Parse.self, CollectionCommand.self, LineageCommand.self,
-      Search.self, QueryCommand.self, Generate.self, Embed.self, ModelCommand.self, AdapterCommand.self,
-      TokenizerCommand.self, Eval.self, AgentCommand.self, IndexCommand.self, MemoryCommand.self, AccessCommand.self,
-      KeyCommand.self, Doctor.self,
+      Up.self, Serve.self, Ask.self, Check.self, Chat.self, Ingest.self, Parse.self, CollectionCommand.self,
+      LineageCommand.self, Search.self, QueryCommand.self, Generate.self, Embed.self, ModelCommand.self,
+      AdapterCommand.self, TokenizerCommand.self, Eval.self, AgentCommand.self, IndexCommand.self, MemoryCommand.self,
+      AccessCommand.self, KeyCommand.self, Doctor.self,
     ])
 }
 

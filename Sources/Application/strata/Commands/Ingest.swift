@@ -27,6 +27,8 @@ struct Ingest: AsyncParsableCommand {
     help: "A folder, git:LOCATION[#REF[:FOLDER]], the URL of a sitemap, or sqlite:FILE?QUERY.",
     completion: .directory)
   var name: String
+  @Option(name: .long, help: "How to cut documents from now on, such as structural, semantic:200 or fixed:200/50.")
+  var chunker: String?
   @Flag(name: .long, help: "Go on following the source until interrupted; a folder is noticed at once.")
   var watch = false
   @Option(name: .long, help: "Threads for the embedder (default: all processors).") var threads: Int?
@@ -34,6 +36,7 @@ struct Ingest: AsyncParsableCommand {
   func run() async throws {
     try await common.run {
       let wiring = try Wiring()
+      let chunking = try chunker.map { try ChunkingStrategy($0) }
       try wiring.modelStore.pull(try wiring.catalog.model(named: wiring.catalog.defaultEncoder))
       let collection = try await wiring.collection(
         documents.collection, pool: wiring.pool(threads: threads), creates: true)
@@ -44,6 +47,7 @@ struct Ingest: AsyncParsableCommand {
       let name = try SourceName(name)
       var options = Ingestor.Options()
       options.loader = loading.options
+      options.chunking = chunking
       options.lineage = try lineage.reporting(connections)
       let ingestor = collection.ingestor(options)
       let report = try await IngestView.run(try await source.connector(name, wiring, web: web), ingestor)

@@ -1,0 +1,72 @@
+// Owns `strata check`: whether an answer's citations still hold, and how far its evidence supports each sentence.
+import ArgumentParser
+import Foundation
+import StrataCore
+import StrataRetrieval
+
+struct Check: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Check an answer's citations and each of its sentences.",
+    discussion: """
+      Reads what `strata ask --json` wrote, or a text with its evidence given.
+      Example: strata ask "How many days?" --as sofia --json > answer.json && strata check answer.json --as sofia
+      """)
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var documents: CollectionOptions
+  @Argument(help: "A file: JSON with `answer` and `citations`, or text.", completion: .file()) var answer: String
+  @Option(name: .long, help: "A text that the answer may rest on (repeatable).", completion: .file())
+  var evidence: [String] = []
+  @Option(name: .customLong("as"), help: "Check citations as this user.") var user: String?
+  @Option(name: .long, help: "Threads for the embedder (default: all processors).") var threads: Int?
+
+  func run() async throws {
+    try await common.run {
+      let text = try Self.read(answer)
+      let json = (try? JSON(parsing: text)).flatMap { $0["answer"]?.stringValue == nil ? nil : $0 }
+      let wiring = try Wiring()
+      let collection = try await wiring.collection(documents.collection, pool: wiring.pool(threads: threads))
+      let citations = (json?["citations"]?.arrayValue ?? []).compactMap(Self.citation)
+      let checks = try await CitationChecker(store: collection.store, collection: collection.name)
+        .check(citations.map(\.place), as: collection.principal(user))
+      // What no longer stands where it was cited from supports nothing.
+      let standing = zip(citations, checks).filter { $1.status == .verified || $1.status == .stale }.map(\.0.quote)
+      let report = try await FaithfulnessScorer(embedder: collection.embedder).check(
+        json?["answer"]?.stringValue ?? text, evidence: standing + evidence.map(Self.read))
+      if common.json {
+        return Terminal.json(["citations": .array(checks.map(\.json)), "faithfulness": report.json])
+      }
+      Self.show(checks, report)
+    }
+  }
+
+  private static func read(_ path: String) throws -> String {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw CommandError(CommandError.usage, "There is no readable file \(path).")
+    }
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  private static func citation(_ json: JSON) -> (place: CitedPlace, quote: String)? {
+    guard let document = json["document"]?.stringValue, let version = json["version"]?.intValue,
+      let start = json["start"]?.intValue, let end = json["end"]?.intValue, start >= 0, start <= end,
+      let quote = json["quote"]?.stringValue
+    else { return nil }
+    return (CitedPlace(document: document, version: version, range: start..<end, quote: quote), quote)
+  }
+
+  private static func show(_ checks: [CitationCheck], _ report: FaithfulnessReport) {
+    for check in checks {
+      let place =
+        "\(check.place.document) v\(check.place.version) \(check.place.range.lowerBound)-\(check.place.range.upperBound)"
+      Terminal.out("\(check.status.rawValue.padding(toLength: 12, withPad: " ", startingAt: 0)) [\(place)]")
+    }
+    for sentence in report.sentences {
+      guard let estimate = sentence.estimate else { continue }
+      let numbers = [estimate.score, estimate.low, estimate.high].map { String(format: "%.2f", $0) }
+      Terminal.out(
+        "\(estimate.verdict.name.padding(toLength: 12, withPad: " ", startingAt: 0)) \(numbers[0]) "
+          + "(\(numbers[1])-\(numbers[2]))  \(sentence.text)")
+    }
+    if report.score == nil { Terminal.out("The answer claims nothing.") }
+  }
+}

@@ -1,0 +1,141 @@
+// Owns `strata eval chunking`: ways to cut documents, compared by what a search then finds.
+import ArgumentParser
+import Foundation
+import StrataCore
+import StrataEvaluation
+import StrataIndex
+import StrataModel
+import StrataRetrieval
+
+struct EvalChunking: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "chunking", abstract: "Recall, precision and IoU of marked answers, for several ways to cut.",
+    discussion: """
+      Chunkers are METHOD, METHOD:TOKENS or METHOD:TOKENS/OVERLAP with the methods structural, sentence-window, \
+      semantic, cluster, late and fixed.
+      Example: strata eval chunking ../shared/data/retrieval/chunking --chunker structural --chunker fixed:164
+      """)
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "Folder with questions_df.csv and corpora/*.md.", completion: .directory) var data: String
+  @Option(name: .customLong("chunker"), help: "What to compare (repeatable).")
+  var chunkers = [
+    "structural:200", "fixed:164", "structural:140", "fixed:114", "cluster:200", "semantic:200", "late:200",
+  ]
+  @Option(name: .long, help: "Chunks that count.") var k = 5
+  @Option(name: .long, help: "Tokens that count instead, in the last two columns.") var budget = 1000
+  @Option(name: .long, help: "dense or hybrid (dense and BM25, fused).") var legs = "dense"
+  @Option(name: .long, help: "Threads for the embedder (default: all processors).") var threads: Int?
+
+  func validate() throws {
+    guard (1...64).contains(k) else { throw ValidationError("--k must lie in 1...64.") }
+    guard ["dense", "hybrid"].contains(legs) else { throw ValidationError("--legs must be dense or hybrid.") }
+  }
+
+  func run() async throws {
+    try await common.run {
+      let dataset = try ChunkingDataset(folder: data)
+      let strategies = try chunkers.map { try ChunkingStrategy($0) }
+      let wiring = try Wiring()
+      let embedder = try wiring.embedder(pool: wiring.pool(threads: threads))
+      let store = try wiring.store()
+      let questions = try await EvaluationVectors.embed(
+        dataset.questions.map(\.text), "questions", embedder, store: store)
+      let vectors = Dictionary(zip(dataset.questions.map(\.text), questions)) { $1 }
+      var scores: [ChunkingScore] = []
+      for strategy in strategies {
+        let chunks = try await cut(dataset, strategy, embedder)
+        let missing = try await EvaluationVectors.embed(
+          chunks.map(\.input), strategy.name, embedder, store: store, known: chunks.map(\.vector))
+        scores.append(try await score(dataset, strategy.name, chunks, missing, questions: vectors))
+      }
+      let report = ChunkingReport(
+        dataset: dataset.name, questionCount: dataset.questions.count, k: k, budget: budget, scores: scores)
+      if common.json { Terminal.json(report.json) } else { Terminal.out(report.text) }
+    }
+  }
+
+  private struct Piece {
+    var span: ChunkSpan
+    var text: String
+    var input: String
+    var vector: [Float]?
+  }
+
+  /// The corpora are concatenations of many documents: their file names are no titles.
+  private func cut(
+    _ dataset: ChunkingDataset, _ strategy: ChunkingStrategy, _ embedder: MiniLMEmbedder
+  ) async throws -> [Piece] {
+    let chunker = try strategy.chunker(embedder: embedder)
+    var pieces: [Piece] = []
+    for corpus in dataset.corpora {
+      let path = corpus.id + ".md"
+      guard let format = DocumentFormat(path: path) else { continue }
+      var document = try await format.parse(Array(corpus.text.utf8), path: path)
+      document.title = ""
+      // Marked spans count characters, chunks count bytes.
+      var characters = [0]
+      for byte in document.canonicalText.utf8 {
+        characters.append(characters[characters.count - 1] + (byte & 0xC0 == 0x80 ? 0 : 1))
+      }
+      for chunk in try await chunker.chunks(of: document) {
+        let range = characters[chunk.range.lowerBound]..<characters[chunk.range.upperBound]
+        pieces.append(
+          Piece(
+            span: ChunkSpan(corpus: corpus.id, range: range, tokens: embedder.countTokens(chunk.text)),
+            text: chunk.text,
+            input: chunk.embeddedText(title: "", embedder: embedder), vector: chunk.vector))
+      }
+    }
+    return pieces
+  }
+
+  private func score(
+    _ dataset: ChunkingDataset, _ name: String, _ pieces: [Piece], _ vectors: [[Float]], questions: [String: [Float]]
+  ) async throws -> ChunkingScore {
+    let index = HybridIndex(dimension: vectors.first?.count ?? 0)
+    try index.apply(
+      adding: pieces.indices.map { number in
+        IndexEntry(
+          id: Int64(number), document: pieces[number].span.corpus, title: "", body: pieces[number].text,
+          vector: vectors[number], readers: [.everyone])
+      })
+    let snapshot = index.snapshot()
+    let readable = snapshot.readable(by: .anonymous)
+    let fusion = HybridRetriever.Options().fusion
+    let isHybrid = legs == "hybrid"
+    return try await ChunkingEvaluation.score(
+      dataset, strategy: name, chunks: pieces.map(\.span), k: k, budget: budget
+    ) { question, limit in
+      let dense = try snapshot.dense(questions[question] ?? [], limit: limit, within: readable)
+      guard isHybrid else { return dense.map { Int($0.id) } }
+      let lexical = snapshot.lexical(question, limit: limit, within: readable)
+      return fusion.fuse(lexical: lexical, dense: dense, limit: limit).map { Int($0.id) }
+    }
+  }
+}
+
+/// Vectors for an evaluation, kept in the store's cache so that the next one is quick.
+enum EvaluationVectors {
+  /// - Parameter known: vectors that are there already, by position.
+  static func embed(
+    _ texts: [String], _ label: String, _ embedder: any Embedder, store: any DocumentStore, known given: [[Float]?] = []
+  ) async throws -> [[Float]] {
+    let hashes = texts.map { SHA256.hash($0) }
+    var known = try await store.cachedEmbeddings(hashes, embedder: embedder.id)
+    func isGiven(_ index: Int) -> Bool { index < given.count && given[index] != nil }
+    let missing = texts.indices.filter { known[hashes[$0]] == nil && !isGiven($0) }.sorted {
+      texts[$0].utf8.count < texts[$1].utf8.count
+    }
+    let bar = ProgressBar(label) { "\(Terminal.formatted($0, digits: 0)) texts/s" }
+    for start in stride(from: 0, to: missing.count, by: 64) {
+      let slice = missing[start..<min(start + 64, missing.count)]
+      let fresh = try await embedder.embed(slice.map { texts[$0] })
+      let entries = Dictionary(zip(slice.map { hashes[$0] }, fresh)) { $1 }
+      try await store.cacheEmbeddings(entries, embedder: embedder.id)
+      known.merge(entries) { $1 }
+      bar.update(start + slice.count, of: missing.count)
+    }
+    bar.finish()
+    return texts.indices.map { (isGiven($0) ? given[$0] : known[hashes[$0]]) ?? [] }
+  }
+}

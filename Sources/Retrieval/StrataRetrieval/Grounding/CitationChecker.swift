@@ -1,0 +1,124 @@
+// Owns the verdict on a citation long after it was given: whether the store still says what was quoted. Reads only.
+import StrataCore
+
+/// What an answer claims to rest on: bytes of one version of one document.
+public struct CitedPlace: Sendable, Hashable {
+  /// Path in the collection.
+  public var document: String
+  public var version: Int
+  /// UTF-8 byte range in the version's canonical text.
+  public var range: Range<Int>
+  /// Lower-case hexadecimal SHA-256 of the quoted bytes.
+  public var quoteHash: String
+
+  public init(document: String, version: Int, range: Range<Int>, quoteHash: String) {
+    self.document = document
+    self.version = version
+    self.range = range
+    self.quoteHash = quoteHash
+  }
+
+  public init(document: String, version: Int, range: Range<Int>, quote: String) {
+    self.init(document: document, version: version, range: range, quoteHash: SHA256.hash(quote))
+  }
+}
+
+/// What the store says of a citation.
+public struct CitationCheck: Sendable, Hashable {
+  public enum Status: String, Sendable, Hashable, CaseIterable {
+    /// The cited version is the current one and says exactly this.
+    case verified
+    /// The cited version said exactly this; there is a newer one.
+    case stale
+    /// The document or the cited version is no longer stored.
+    case gone
+    /// The reader may not read the document (any more). Whoever may not know that it exists is to be told ``gone``.
+    case forbidden
+    /// The cited version says something else in this place, or has no such place.
+    case altered
+  }
+
+  public var place: CitedPlace
+  public var status: Status
+  /// The newest version, where the reader may know it.
+  public var currentVersion: Int?
+  /// Where the quoted bytes stand in the newest version of a stale citation; nil when it no longer says them.
+  public var currentRange: Range<Int>?
+
+  /// `{"document","version","start","end","status"}`, and `current_version`, `current_start`, `current_end` where known.
+  public var json: JSON {
+    var object: JSONObject = [
+      "document": .string(place.document), "version": .int(place.version), "start": .int(place.range.lowerBound),
+      "end": .int(place.range.upperBound), "status": .string(status.rawValue),
+    ]
+    if let currentVersion { object["current_version"] = .int(currentVersion) }
+    if let currentRange {
+      object["current_start"] = .int(currentRange.lowerBound)
+      object["current_end"] = .int(currentRange.upperBound)
+    }
+    return .object(object)
+  }
+}
+
+/// Verifies citations against the store, byte by byte.
+public struct CitationChecker: Sendable {
+  let store: any DocumentStore
+  let collection: String
+
+  public init(store: any DocumentStore, collection: String = "default") {
+    self.store = store
+    self.collection = collection
+  }
+
+  /// One check for each place, in their order.
+  /// - Throws: ``RetrievalError`` when the store fails; a citation that is wrong is no error.
+  public func check(_ places: [CitedPlace], as principal: Principal) async throws -> [CitationCheck] {
+    var checks: [CitationCheck] = []
+    for place in places {
+      try Task.checkCancellation()
+      do { checks.append(try await check(place, principal)) } catch let error as CancellationError {
+        throw error
+      } catch { throw RetrievalError.storeFailed(error, path: place.document) }
+    }
+    return checks
+  }
+
+  private func check(_ place: CitedPlace, _ principal: Principal) async throws -> CitationCheck {
+    guard let current = try await store.document(place.document, version: nil, in: collection) else {
+      return CitationCheck(place: place, status: .gone)
+    }
+    guard principal.mayRead(current.readers) else { return CitationCheck(place: place, status: .forbidden) }
+    var check = CitationCheck(place: place, status: .gone, currentVersion: current.version)
+    guard let text = try await store.text(of: place.document, version: place.version, in: collection) else {
+      return check
+    }
+    let bytes = Array(text.utf8)
+    guard place.range.lowerBound >= 0, place.range.upperBound <= bytes.count, !place.range.isEmpty,
+      SHA256.hash(bytes[place.range]) == place.quoteHash
+    else {
+      check.status = .altered
+      return check
+    }
+    guard place.version != current.version else {
+      check.status = .verified
+      return check
+    }
+    check.status = .stale
+    if let newest = try await store.text(of: place.document, version: current.version, in: collection) {
+      check.currentRange = Self.place(
+        of: Array(bytes[place.range]), in: Array(newest.utf8), near: place.range.lowerBound)
+    }
+    return check
+  }
+
+  /// The occurrence of `quote` that is nearest to where it was.
+  private static func place(of quote: [UInt8], in text: [UInt8], near origin: Int) -> Range<Int>? {
+    guard let first = quote.first, quote.count <= text.count else { return nil }
+    var best: Int?
+    for start in 0...(text.count - quote.count) where text[start] == first {
+      guard best.map({ abs(start - origin) < abs($0 - origin) }) ?? true else { break }
+      if text[start..<(start + quote.count)].elementsEqual(quote) { best = start }
+    }
+    return best.map { $0..<($0 + quote.count) }
+  }
+}
