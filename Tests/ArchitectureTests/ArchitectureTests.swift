@@ -21,7 +21,7 @@ struct ArchitectureTests {
     "StrataProviders": ["StrataCore", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "StrataServing": ["StrataCore", "StrataSchema", "StrataModel"],
     "StrataTraining": ["StrataCore", "StrataModel"],
-    "StrataIndex": ["StrataCore", "CStrataKernels"],
+    "StrataIndex": ["StrataCore", "CStrataKernels", "CICU", "CLibStemmer"],
     "StrataRetrieval": ["StrataCore", "StrataSchema", "StrataIndex", "CLibXML2", "CLibArchive", "CCMarkGFM", "Yams"],
     "StrataAgents": ["StrataCore", "StrataSchema"],
     "StrataContracts": ["StrataCore", "StrataSchema", "Yams"],

@@ -222,6 +222,45 @@ class Scenes:
         self.page.wait("document.querySelector('.runs')", 10)
         self.shot("history")
 
+    def explore(self):
+        """Search with its reasons, a document's details, and who can see what."""
+        for scheme in ("light", "dark"):
+            self.page.size(1280, 860)
+            self.page.scheme(scheme)
+            self.fresh("search")
+            self.page.wait("document.activeElement.id === 'search-text'", 5)
+            self.page.type(self.question)
+            self.page.key("Enter", "\r")
+            self.page.wait("document.querySelector('.hit')", 20)
+            self.page.run("document.querySelector('.why').open = true")
+            self.check("every hit says which leg found it", self.page.run(
+                "[...document.querySelectorAll('.hit')].every((hit) => hit.querySelector('.why-legs tbody tr'))"))
+            self.shot(f"search-{scheme}")
+            self.fresh("documents")
+            self.page.wait("document.querySelector('.documents [aria-expanded]')", 10)
+            self.page.run("document.querySelectorAll('.documents [aria-expanded]')[1].click()")
+            self.page.wait("document.querySelector('.lineage .node')", 10)
+            self.shot(f"details-{scheme}")
+            self.page.run("document.querySelector('#show-access').click()")
+            self.page.wait("document.querySelector('.access')", 10)
+            self.shot(f"access-{scheme}")
+        self.page.size(390, 800, is_phone=True)
+        self.page.scheme("light")
+        self.fresh("search")
+        self.page.wait("document.activeElement.id === 'search-text'", 5)
+        self.page.type(self.question)
+        self.page.key("Enter", "\r")
+        self.page.wait("document.querySelector('.hit')", 20)
+        self.page.run("document.querySelector('.why').open = true")
+        self.no_overflow("390 px, search")
+        self.shot("phone-390-search")
+        self.fresh("documents")
+        self.page.wait("document.querySelector('.documents [aria-expanded]')", 10)
+        self.page.run("document.querySelectorAll('.documents [aria-expanded]')[1].click()")
+        self.page.wait("document.querySelector('.lineage .node')", 10)
+        self.no_overflow("390 px, details")
+        self.shot("phone-390-details")
+
     def phone(self):
         for width in (390, 320):
             self.page.size(width, 800 if width == 390 else 640, is_phone=True)
@@ -275,7 +314,8 @@ def main():
             plan = {
                 "empty": lambda: [scenes.empty(s) for s in ("light", "dark")],
                 "answer": lambda: [scenes.answer(s) for s in ("light", "dark")],
-                "stop": scenes.stop, "failure": scenes.failure, "documents": scenes.documents, "phone": scenes.phone,
+                "stop": scenes.stop, "failure": scenes.failure, "documents": scenes.documents,
+                "explore": scenes.explore, "phone": scenes.phone,
             }
             for name, scene in plan.items():
                 if options.only and name not in options.only.split(","):

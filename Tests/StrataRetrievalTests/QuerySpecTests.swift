@@ -83,7 +83,7 @@ private final class WordVectors: TokenEmbedder {
     encoded.wrappingAdd(texts.count, ordering: .relaxed)
     return texts.map { text in
       let tokens = tokens(of: text)
-      let values = tokens.flatMap { token in (0..<64).map { $0 == token ? Float(1) : 0 } }
+      let values: [Float] = tokens.flatMap { token in (0..<64).map { $0 == Int(token) ? Float(1) : 0 } }
       return TokenVectors(tokens: tokens, values: values, lengths: tokens.map { _ in 1 }, dimension: 64)
     }
   }

@@ -41,6 +41,36 @@ actor FakeApp: AppService {
       model: "scripted", collection: "handbook", documentCount: count, chunkCount: count, examples: ["What is it?"])
   }
 
+  func collections(as principal: Principal) -> [AppCollection] {
+    let count = visible(to: principal).count
+    return [AppCollection(name: "handbook", documentCount: count, passageCount: count, isServed: true)]
+  }
+
+  func search(_ query: QuerySpec, as principal: Principal) -> [Passage] {
+    visible(to: principal).filter { $0.text.contains(query.text) }.prefix(query.limit).enumerated().map {
+      index, stored in
+      Passage(
+        chunk: Int64(index), document: stored.document.path, version: 1, range: 0..<stored.text.utf8.count,
+        text: stored.text, score: 1,
+        explanation: PassageExplanation(
+          legs: query.legs.map { .init(leg: $0, rank: index + 1, score: 2, contribution: 0.5) }, fusedScore: 1))
+    }
+  }
+
+  func details(of path: String, as principal: Principal) -> AppDocumentDetails? {
+    guard let stored = stored[path], principal.mayRead(stored.readers) else { return nil }
+    return AppDocumentDetails(
+      document: stored.document, versions: [], lineage: ["kind": "document", "name": .string(path)], users: ["ada"])
+  }
+
+  func accessTable(as principal: Principal) -> AppAccess {
+    AppAccess(
+      users: users(),
+      documents: visible(to: principal).map {
+        AppAccess.Row(path: $0.document.path, title: $0.document.title, readers: $0.document.readers, mayRead: [0])
+      })
+  }
+
   func users() -> [AppUser] { [AppUser(name: "ada", groups: ["engineering"])] }
 
   func principal(named user: String) -> Principal {

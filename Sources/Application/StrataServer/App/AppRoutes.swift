@@ -11,7 +11,8 @@ struct AppRoutes: Sendable {
   let ledger: BudgetLedger
 
   var routes: [Route] {
-    [
+    let exploring = AppExploring(app: app, access: access, limits: limits) { try await principal($0, $1) }
+    return exploring.routes + [
       Route(.get, "/api/session") { request, context in
         try await session(try await principal(request.query("as"), context))
       },

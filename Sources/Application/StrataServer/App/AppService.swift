@@ -29,6 +29,15 @@ public protocol AppService: Sendable {
   /// - Returns: whether there was such a document that the principal may read.
   func delete(_ path: String, as principal: Principal) async throws -> Bool
 
+  /// Collections of which the principal may read something, and the one that is served.
+  func collections(as principal: Principal) async throws -> [AppCollection]
+  /// Passages with the reasons for their places, best first.
+  func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage]
+  /// Nil when it does not exist or the principal may not read it: the two cannot be told apart.
+  func details(of path: String, as principal: Principal) async throws -> AppDocumentDetails?
+  /// Who may read the documents that the principal may read.
+  func accessTable(as principal: Principal) async throws -> AppAccess
+
   /// The principal's runs, newest first.
   func runs(limit: Int, as principal: Principal) async throws -> [RunSummary]
   /// One run with its events. Nil when it does not exist or is not the principal's.

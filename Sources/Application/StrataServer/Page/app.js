@@ -5,9 +5,11 @@ import * as documents from "./documents.js";
 import { byID, h, icon } from "./dom.js";
 import * as history from "./history.js";
 import * as panel from "./panel.js";
+import * as search from "./search.js";
 
 const views = {
   ask: { show: () => {}, title: "Strata" },
+  search: { show: search.show, title: "Search · Strata" },
   documents: { show: documents.show, leave: documents.leave, title: "Documents · Strata" },
   history: { show: history.show, title: "History · Strata" },
 };
@@ -74,6 +76,7 @@ function chooseUser(name) {
   }
   panel.close();
   ask.reset();
+  search.reset();
   byID("documents-body").replaceChildren();
   byID("history-body").replaceChildren();
   loadSession();
@@ -154,6 +157,7 @@ function start() {
   }
   ask.install();
   panel.install();
+  search.install();
   documents.install(loadSession);
   byID("as").addEventListener("change", (event) => chooseUser(event.target.value));
   byID("theme").addEventListener("click", toggleTheme);

@@ -1,5 +1,7 @@
 // Owns the documents view: the list with states, adding by button or drop with progress, removing.
+import * as access from "./access.js";
 import * as api from "./api.js";
+import { detailsRow } from "./details.js";
 import { announce, byID, formatBytes, formatDate, formatNumber, h, plural } from "./dom.js";
 import * as panel from "./panel.js";
 
@@ -7,11 +9,14 @@ let session = null;
 let timer = null;
 let onChange = () => {};
 let generation = 0;
+let showsAccess = false;
 
 const stateWords = { ready: "Ready", ingesting: "Being read", failed: "Failed" };
 
 export function setSession(value) {
   session = value;
+  // Who else there is concerns only those at the machine itself.
+  byID("show-access").hidden = !value.local;
   const types = value.upload_types;
   byID("file").setAttribute("accept", types.join(","));
   byID("documents-lede").textContent =
@@ -29,6 +34,8 @@ export function leave() {
 export async function show() {
   clearTimeout(timer);
   const mine = ++generation;
+  drawCollections();
+  if (showsAccess) return access.show();
   const body = byID("documents-body");
   if (!body.childElementCount) body.replaceChildren(h("p", { class: "empty" }, "Loading"));
   try {
@@ -41,6 +48,18 @@ export async function show() {
     if (mine !== generation) return;
     body.replaceChildren(failure(error, show));
   }
+}
+
+/** Which collections there are, and what the served one was made with. */
+async function drawCollections() {
+  const { collections } = await api.getJSON("/api/collections").catch(() => ({ collections: [] }));
+  byID("collections").replaceChildren(...collections.map((collection) => h("li", {
+    class: collection.served ? "is-served" : "",
+    title: [collection.source && `from ${collection.source}`, collection.embedder && `vectors by ${collection.embedder}`,
+      collection.chunking && `${collection.chunking} passages`].filter(Boolean).join(", "),
+  },
+  h("b", {}, collection.name),
+  `${plural(collection.documents, "document")}, ${plural(collection.chunks, "passage")}`)));
 }
 
 function failure(error, again) {
@@ -65,11 +84,17 @@ function draw(documents) {
       h("th", { scope: "col" }, "Document"), h("th", { scope: "col" }, "State"),
       h("th", { scope: "col", class: "number" }, "Version"), h("th", { scope: "col", class: "number" }, "Passages"),
       h("th", { scope: "col", class: "number" }, "Size"), h("th", { scope: "col" }, "Readers"),
-      h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Remove")))),
-    h("tbody", {}, ...documents.map(row))));
+      h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Actions")))),
+    h("tbody", {}, ...documents.flatMap(rows))));
 }
 
-function row(document) {
+/** A document's row and the one with its details. */
+function rows(document) {
+  const details = detailsRow(document, 7);
+  return [row(document, document.state === "ready" ? details.toggle : null), details.row];
+}
+
+function row(document, detailsButton) {
   return h("tr", {},
     h("td", { class: "cell-name" },
       document.state === "ready"
@@ -88,7 +113,7 @@ function row(document) {
       formatNumber(document.chunks)),
     h("td", { class: "number", "data-label": "Size" }, formatBytes(document.bytes)),
     h("td", { "data-label": "Readers", class: "cell-readers" }, readers(document.readers)),
-    h("td", { class: "cell-remove" }, removeButton(document)));
+    h("td", { class: "cell-remove" }, detailsButton, removeButton(document)));
 }
 
 const readers = (list) => list.map((reader) => reader.replace(/^(group|user):/, "")).join(", ") || "nobody";
@@ -177,6 +202,16 @@ function fail(item, bar, note, failure, again) {
 /** `changed` is called when the set of documents changed. */
 export function install(changed) {
   onChange = changed;
+  for (const [id, wanted] of [["show-list", false], ["show-access", true]]) {
+    byID(id).addEventListener("click", () => {
+      if (showsAccess === wanted) return;
+      showsAccess = wanted;
+      byID("show-list").setAttribute("aria-pressed", String(!wanted));
+      byID("show-access").setAttribute("aria-pressed", String(wanted));
+      byID("documents-body").replaceChildren();
+      show();
+    });
+  }
   const input = byID("file");
   input.addEventListener("change", () => {
     add([...input.files]);

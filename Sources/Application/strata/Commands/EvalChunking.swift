@@ -101,7 +101,7 @@ struct EvalChunking: AsyncParsableCommand {
       })
     let snapshot = index.snapshot()
     let readable = snapshot.readable(by: .anonymous)
-    let fusion = HybridRetriever.Options().fusion
+    let fusion = QueryRanker.fusion
     let isHybrid = legs == "hybrid"
     return try await ChunkingEvaluation.score(
       dataset, strategy: name, chunks: pieces.map(\.span), k: k, budget: budget
@@ -109,7 +109,7 @@ struct EvalChunking: AsyncParsableCommand {
       let dense = try snapshot.dense(questions[question] ?? [], limit: limit, within: readable)
       guard isHybrid else { return dense.map { Int($0.id) } }
       let lexical = snapshot.lexical(question, limit: limit, within: readable)
-      return fusion.fuse(lexical: lexical, dense: dense, limit: limit).map { Int($0.id) }
+      return fusion.fuse([LegRanking(.lexical, lexical), LegRanking(.dense, dense)], limit: limit).map { Int($0.id) }
     }
   }
 }

@@ -10,7 +10,7 @@ import StrataServing
 /// The ``AppService`` over a local model and a local store.
 final class LocalAssistant: AppService {
   let model: LocalModel
-  private let collection: Collection
+  let collection: Collection
   private let runner: AgentRunner
   private let uploads: URL
 
