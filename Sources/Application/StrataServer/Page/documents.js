@@ -19,10 +19,12 @@ export function setSession(value) {
   byID("show-access").hidden = !value.local;
   const types = value.upload_types;
   byID("file").setAttribute("accept", types.join(","));
-  byID("documents-lede").textContent =
-    `${types.map((type) => type.replace(/^\./, "").toUpperCase()).join(", ")}, `
-    + `up to ${formatBytes(value.upload_limit)} each.`
+  const names = types.map((type) => type.replace(/^\./, "").toUpperCase());
+  const known = ["PDF", "DOCX", "XLSX", "PPTX", "MD", "HTML", "EML", "CSV", "JSON"].filter((name) => names.includes(name));
+  const shown = names.length > 12 ? `${known.join(", ")} and ${names.length - known.length} more types` : names.join(", ");
+  byID("documents-lede").textContent = `${shown}, up to ${formatBytes(value.upload_limit)} each.`
     + (matchMedia("(hover: hover)").matches ? " Drop them anywhere." : "");
+  byID("documents-lede").title = names.join(", ");
 }
 
 export function leave() {
