@@ -86,6 +86,22 @@ struct AccessGateTests {
     #expect(try await found(retriever, bob).count == paths.count + 1)
   }
 
+  @Test("a document that a tuple puts into an empty folder is reached from above, after a restart too")
+  func emptyFolders() async throws {
+    let folder = try TemporaryFolder()
+    let store = try await store(["b/one.md"], in: folder)
+    _ = try await store.setAuthorizationModel(Self.model, in: "default")
+    let retriever = HybridRetriever(store: store, embedder: nil)
+    let amy = Principal(user: "amy")
+    try await store.writeRelations([tuple("folder:a/x#viewer@user:amy")], in: "default")
+    #expect(try await found(retriever, amy) == [])
+    try await store.writeRelations([tuple("document:b/one.md#parent@folder:a/x/deep")], in: "default")
+    #expect(try await found(retriever, amy) == ["b/one.md"])
+    #expect(try await found(HybridRetriever(store: store, embedder: nil), amy) == ["b/one.md"])
+    try await store.deleteRelations([tuple("document:b/one.md#parent@folder:a/x/deep")], in: "default")
+    #expect(try await found(retriever, amy) == [])
+  }
+
   @Test("conditions see the gate's clock and the principal's attributes, and hide what they cannot decide")
   func conditions() async throws {
     let folder = try TemporaryFolder()

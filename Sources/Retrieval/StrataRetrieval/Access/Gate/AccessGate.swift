@@ -158,6 +158,7 @@ public actor AccessGate {
       let paths = try await relations.documentPaths(in: collection)
       guard state.treeToken == known else { continue }
       state.tree = FolderTree(paths)
+      for folder in state.graph.subjects(ofType: DocumentObject.folderType) { state.tree.insert(folder) }
       state.treeToken = token
       decisions.removeAll()
     }
@@ -177,7 +178,9 @@ public actor AccessGate {
     if let model = changes.model { state.model = try model.text.map { try GateModel($0) } }
     for change in changes.changes {
       switch change {
-      case .written(let tuple): state.graph.insert(tuple)
+      case .written(let tuple):
+        state.graph.insert(tuple)
+        if case .object(let holder) = tuple.subject { state.tree.insert(holder) }
       case .deleted(let tuple): state.graph.remove(tuple)
       }
     }

@@ -67,8 +67,23 @@ struct FolderTree: Sendable {
   init(_ paths: some Sequence<String>) { for path in paths { insert(path) } }
 
   private mutating func insert(_ path: String) {
-    guard var folder = DocumentObject.parent(ofPath: path) else { return }
+    guard let folder = DocumentObject.parent(ofPath: path) else { return }
     nodes[folder, default: Node()].documents.insert(path)
+    link(folder)
+  }
+
+  /// Adds a folder in which a tuple puts something, though no document's path may lead through it. Others are left out:
+  /// what is in no folder of the tree cannot be reached through one.
+  mutating func insert(_ folder: RelationObject) {
+    guard folder.type == DocumentObject.folderType, folder.id != "/", let path = DocumentObject.path(folder.id) else {
+      return
+    }
+    link(path)
+  }
+
+  /// Puts a folder into the one above, that one too, and so on.
+  private mutating func link(_ path: String) {
+    var folder = path
     while let above = DocumentObject.parent(ofPath: folder) {
       guard nodes[above, default: Node()].folders.insert(folder).inserted else { return }
       folder = above

@@ -55,6 +55,14 @@ public struct RelationGraph: RelationReader {
     if backward[tuple.subject]?.isEmpty == true { backward[tuple.subject] = nil }
   }
 
+  /// Single things of `type` that tuples name as subjects.
+  func subjects(ofType type: String) -> [RelationObject] {
+    backward.keys.compactMap { subject in
+      guard case .object(let object) = subject, object.type == type else { return nil }
+      return object
+    }
+  }
+
   public func tuple(_ object: RelationObject, _ relation: String, _ subject: RelationSubject) -> RelationTuple? {
     guard let condition = forward[Node(object: object, relation: relation)]?[subject] else { return nil }
     return RelationTuple(object, relation, subject, condition: condition)
