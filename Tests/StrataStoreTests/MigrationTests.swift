@@ -64,7 +64,7 @@ struct MigrationTests {
     PRAGMA application_id = 1400140385;
     """
 
-  /// The tables as the first version made them.
+  /// The tables as the first version made them. A copy on purpose: whoever edits a released migration fails here.
   private static let schema = """
     CREATE TABLE collections (
       id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -26,8 +26,10 @@ struct Check: AsyncParsableCommand {
       let wiring = try Wiring()
       let collection = try await wiring.collection(documents.collection, pool: wiring.pool(threads: threads))
       let citations = (json?["citations"]?.arrayValue ?? []).compactMap(Self.citation)
-      let checks = try await CitationChecker(store: collection.store, collection: collection.name)
-        .check(citations.map(\.place), as: collection.principal(user))
+      let checks = try await CitationChecker(
+        store: collection.store, collection: collection.name, gate: collection.gate
+      )
+      .check(citations.map(\.place), as: collection.principal(user))
       // What no longer stands where it was cited from supports nothing.
       let standing = zip(citations, checks).filter { $1.status == .verified || $1.status == .stale }.map(\.0.quote)
       let report = try await FaithfulnessScorer(embedder: collection.embedder).check(

@@ -64,10 +64,13 @@ public struct CitationCheck: Sendable, Hashable {
 public struct CitationChecker: Sendable {
   let store: any DocumentStore
   let collection: String
+  private let gate: AccessGate
 
-  public init(store: any DocumentStore, collection: String = "default") {
+  /// - Parameter gate: that of the collection, if there is one already.
+  public init(store: any DocumentStore, collection: String = "default", gate: AccessGate? = nil) {
     self.store = store
     self.collection = collection
+    self.gate = gate ?? AccessGate(store: store, collection: collection)
   }
 
   /// One check for each place, in their order.
@@ -87,7 +90,9 @@ public struct CitationChecker: Sendable {
     guard let current = try await store.document(place.document, version: nil, in: collection) else {
       return CitationCheck(place: place, status: .gone)
     }
-    guard principal.mayRead(current.readers) else { return CitationCheck(place: place, status: .forbidden) }
+    guard try await gate.decision(for: principal).mayRead(current) else {
+      return CitationCheck(place: place, status: .forbidden)
+    }
     var check = CitationCheck(place: place, status: .gone, currentVersion: current.version)
     guard let text = try await store.text(of: place.document, version: place.version, in: collection) else {
       return check
