@@ -106,6 +106,18 @@ extension SQLiteStore: DocumentStore {
     try await read { db in try Self.chunks(db, ids: ids) }
   }
 
+  public func chunks(of path: String, version: Int, in collection: String) async throws -> [ChunkRecord] {
+    try await read { db in
+      let cursor = try Row.fetchCursor(
+        db,
+        sql: Self.selectChunks + """
+           WHERE collections.name = ? AND documents.path = ? AND versions.number = ? ORDER BY chunks.ordinal
+          """,
+        arguments: [collection, path, version])
+      return try Array(cursor.map(Self.chunk))
+    }
+  }
+
   public func setReaders(_ readers: [Reader], of path: String, in collection: String) async throws {
     try await write { db in
       let collection = try Self.collectionID(db, collection, create: false)

@@ -82,6 +82,11 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
 
   public func chunkIDs(in collection: String) -> [Int64] { chunks(in: collection).map(\.id) }
 
+  public func chunks(of path: String, version: Int, in collection: String) -> [ChunkRecord] {
+    let versions = collections[collection]?.versions[path] ?? []
+    return versions.first { $0.record.version == version }?.chunks.sorted { $0.ordinal < $1.ordinal } ?? []
+  }
+
   public func chunks(ids: [Int64]) -> [ChunkRecord] {
     let wanted = Set(ids)
     return collections.flatMap { name, collection in

@@ -132,6 +132,8 @@ public protocol DocumentStore: EmbeddingQueue {
   /// Chunks of all current versions, in id order.
   func chunks(in collection: String) async throws -> [ChunkRecord]
   func chunks(ids: [Int64]) async throws -> [ChunkRecord]
+  /// Chunks of one version, which need not be current, in the order of the text.
+  func chunks(of path: String, version: Int, in collection: String) async throws -> [ChunkRecord]
   /// Ids of the chunks of all current versions, rising.
   func chunkIDs(in collection: String) async throws -> [Int64]
 

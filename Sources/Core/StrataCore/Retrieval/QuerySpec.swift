@@ -86,7 +86,8 @@ public struct QuerySpec: Sendable, Hashable {
   public struct Budget: Sendable, Hashable {
     /// When this time is over, optional stages end with what they have: reranking stops, the order so far stands.
     public var time: Duration?
-    /// Most tokens of all passages together; whole passages only, at least one.
+    /// Most tokens of all passages together, labels included. The best is cut to whole sentences when it does not fit
+    /// whole; the others come whole or not at all.
     public var tokens: Int?
 
     public init(time: Duration? = nil, tokens: Int? = nil) {
@@ -115,6 +116,8 @@ public struct QuerySpec: Sendable, Hashable {
   public var feedback: Bool
   public var multiHop: MultiHop
   public var budget: Budget
+  /// How passages are put together; nil leaves them as they were found, unless there is a budget of tokens.
+  public var context: ContextOptions?
   /// Whether passages come with a ``PassageExplanation``.
   public var explains: Bool
 
@@ -122,7 +125,7 @@ public struct QuerySpec: Sendable, Hashable {
     _ text: String, limit: Int = 8, legs: RetrievalLegs = .hybrid, filter: Filter? = nil, changedFrom: Date? = nil,
     changedThrough: Date? = nil, asOf: Date? = nil, fusion: RankFusion? = nil, rerank: RerankMethod = .none,
     rerankDepth: Int = 50, feedback: Bool = false, multiHop: MultiHop = .off, budget: Budget = Budget(),
-    explains: Bool = false
+    context: ContextOptions? = nil, explains: Bool = false
   ) {
     self.text = text
     self.limit = limit
@@ -137,6 +140,7 @@ public struct QuerySpec: Sendable, Hashable {
     self.feedback = feedback
     self.multiHop = multiHop
     self.budget = budget
+    self.context = context
     self.explains = explains
   }
 }

@@ -12,16 +12,18 @@ public final class HybridRetriever: Retriever {
   private let store: any DocumentStore
   private let graph: GraphIndex
   private let ranker: QueryRanker
-  private let embedder: (any Embedder)?
+  private let countTokens: @Sendable (String) -> Int
 
   /// - Parameters:
   ///   - index: shared with the ``Ingestor`` of this process, if there is one; nil makes one.
   ///   - embedder: the one that the collection was ingested with; nil searches by words only. One that is a
   ///     ``TokenEmbedder`` also reranks by late interaction.
   ///   - rerankers: by the methods that they stand for.
+  ///   - countTokens: by the tokenizer of the model that will read passages, for budgets; the embedder's otherwise.
   public init(
     store: any DocumentStore, index: CollectionIndex? = nil, embedder: (any Embedder)?,
-    collection: String = "default", rerankers: [RerankMethod: any Reranker] = [:], gate: AccessGate? = nil
+    collection: String = "default", rerankers: [RerankMethod: any Reranker] = [:], gate: AccessGate? = nil,
+    countTokens: (@Sendable (String) -> Int)? = nil
   ) {
     let index =
       index
@@ -36,7 +38,9 @@ public final class HybridRetriever: Retriever {
       rerankers[.lateInteraction] = LateInteraction(tokens)
     }
     ranker = QueryRanker(embedder: embedder, rerankers: rerankers)
-    self.embedder = embedder
+    // Without any tokenizer a token is taken for two bytes, which prose stays far below.
+    let estimate: @Sendable (String) -> Int = { embedder?.countTokens($0) ?? $0.utf8.count / 2 }
+    self.countTokens = countTokens ?? estimate
   }
 
   /// Fills the index with what the store has; the first search does it otherwise.
@@ -73,7 +77,7 @@ public final class HybridRetriever: Retriever {
         }
       })
     let ranked = try await ranker.rank(query, in: space)
-    var passages = fitting(try await self.passages(ranked, query, as: principal), query.budget)
+    var passages = try await assembled(try await self.passages(ranked, query, as: principal), query, as: principal)
     if query.explains, query.legs.contains(.lexical) {
       for index in passages.indices {
         let words = Self.words(snapshot.explain(query.text, chunk: passages[index].chunk, within: readable))
@@ -147,17 +151,28 @@ public final class HybridRetriever: Retriever {
     }
   }
 
-  /// As many passages, best first, as fit the budget; the best one in any case.
-  private func fitting(_ passages: [Passage], _ budget: QuerySpec.Budget) -> [Passage] {
-    guard let tokens = budget.tokens, let embedder else { return passages }
-    var room = tokens
-    var fitting: [Passage] = []
-    for passage in passages {
-      let count = embedder.countTokens(passage.text)
-      guard count <= room || fitting.isEmpty else { continue }
-      room -= count
-      fitting.append(passage)
-    }
-    return fitting
+  // MARK: Context
+
+  private func assembled(_ found: [Passage], _ query: QuerySpec, as principal: Principal) async throws -> [Passage] {
+    guard query.context != nil || query.budget.tokens != nil else { return found }
+    let assembler = ContextAssembler(
+      tokenLimit: query.budget.tokens, options: query.context ?? ContextOptions(), countTokens: countTokens)
+    return try await assembler.assemble(found) { try await self.document(of: $0, query, as: principal) }
+      .sources.map(\.passage)
+  }
+
+  /// The version that the passage is part of, for somebody who may read it at this moment.
+  private func document(
+    of passage: Passage, _ query: QuerySpec, as principal: Principal
+  ) async throws -> ContextDocument? {
+    guard let record = try await store.document(passage.document, version: nil, in: collection),
+      record.version == passage.version || query.asOf != nil,
+      try await gate.decision(for: principal).mayRead(record),
+      let text = try await store.text(of: passage.document, version: passage.version, in: collection)
+    else { return nil }
+    let chunks =
+      (query.context?.neighbours ?? 0) > 0
+      ? try await store.chunks(of: passage.document, version: passage.version, in: collection) : []
+    return ContextDocument(text: text, chunks: chunks)
   }
 }

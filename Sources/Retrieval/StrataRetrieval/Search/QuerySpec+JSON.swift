@@ -31,7 +31,14 @@ extension QuerySpec {
     budget = Budget(
       time: json["budget"]?["milliseconds"]?.intValue.map { .milliseconds($0) },
       tokens: json["budget"]?["tokens"]?.intValue)
+    context = json["context"].map(Self.context)
     explains = json["explain"]?.boolValue ?? false
+  }
+
+  private static func context(_ json: JSON) -> ContextOptions {
+    ContextOptions(
+      neighbours: json["neighbours"]?.intValue ?? 0, perDocument: json["per_document"]?.intValue,
+      order: json["order"]?.stringValue.flatMap(ContextOrder.init(rawValue:)) ?? .bestFirst)
   }
 
   private static func fusion(_ json: JSON) -> RankFusion {
