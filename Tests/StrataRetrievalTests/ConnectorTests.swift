@@ -141,7 +141,7 @@ struct ConnectorTests {
       key: "id", updated: "at", title: "name", text: ["body"], readers: "who")
     func connector() throws -> SQLConnector {
       SQLConnector(
-        try SQLiteReader(path: path), uri: "sqlite:\(path)", query: "SELECT * FROM p", columns: columns, key: "p/",
+        try SQLiteSource(path: path), uri: "sqlite:\(path)", query: "SELECT * FROM p", columns: columns, key: "p/",
         readers: [])
     }
     let first = try await ingest(try connector())
@@ -171,7 +171,7 @@ struct ConnectorTests {
   @Test("Only reading statements run, and what SQLite says of wrong ones is told", .enabled(if: hasPython))
   func readingOnly() async throws {
     let path = try database("CREATE TABLE t (a, b); INSERT INTO t VALUES (1, x'00ff'), ('two', NULL);")
-    let reader = try SQLiteReader(path: path)
+    let reader = try SQLiteSource(path: path)
     #expect(
       try await reader.rows("SELECT a, b FROM t", [], limit: 9) == [["a": 1, "b": nil], ["a": "two", "b": nil]])
     #expect(try await reader.rows("SELECT a FROM t WHERE a = ?", ["two"], limit: 9) == [["a": "two"]])
@@ -180,7 +180,7 @@ struct ConnectorTests {
     }
     await #expect(throws: StoreError.self) { try await reader.rows("SELECT * FROM t", [], limit: 1) }
     #expect(try await reader.rows("SELECT count(*) AS n FROM t", [], limit: 1) == [["n": 2]])
-    #expect(throws: StoreError.self) { try SQLiteReader(path: folder.path + "/none.db") }
+    #expect(throws: StoreError.self) { try SQLiteSource(path: folder.path + "/none.db") }
   }
 
   // MARK: Sites

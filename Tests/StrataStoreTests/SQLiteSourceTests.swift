@@ -43,6 +43,29 @@ struct SQLiteSourceTests {
     #expect(try await source.query("SELECT name FROM names WHERE id = 2", limit: 1).rows == [["Tom"]])
   }
 
+  @Test("rows by name, with values in the statement's places; more rows than were asked for are an error")
+  func named() async throws {
+    let folder = try TemporaryFolder()
+    let source = try SQLiteSource(path: try Self.database(folder))
+    let inner = "SELECT id, name, salary / 1000.0 AS pay FROM crew"
+    #expect(
+      try await source.rows("SELECT * FROM (\(inner)) WHERE id IN (?, ?) ORDER BY id", [1, 2.0], limit: 2) == [
+        ["id": 1, "name": "Sofia", "pay": 0.9], ["id": 2, "name": "Tom", "pay": 0.8],
+      ])
+    #expect(try await source.rows("SELECT id FROM crew WHERE name = ?", ["Tom"], limit: 9) == [["id": 2]])
+    #expect(try await source.rows("SELECT id FROM crew WHERE berth IS ?", [.null], limit: 9) == [["id": 2]])
+    #expect(try await source.rows("SELECT ? AS empty, ? AS yes", ["", true], limit: 9) == [["empty": "", "yes": 1]])
+    #expect(
+      try await source.rows("SELECT value FROM json_each('[4, 5]')", [], limit: 9) == [["value": 4], ["value": 5]])
+    await #expect(throws: StoreError.self) { try await source.rows("SELECT id FROM crew", [], limit: 2) }
+    await #expect(throws: StoreError.self) { try await source.rows("SELECT 1 AS one", [1], limit: 2) }
+    let narrow = try SQLiteSource(path: folder.path + "/ship.sqlite", valueByteLimit: 1000)
+    await #expect(throws: StoreError.self) {
+      try await narrow.rows(
+        "SELECT replace(hex(?), '3', 'aaaa')", [.string(String(repeating: "1", count: 400))], limit: 1)
+    }
+  }
+
   @Test("tables show what is open, with keys and references")
   func tables() async throws {
     let folder = try TemporaryFolder()

@@ -1,5 +1,5 @@
-// Owns answering queries that nobody has looked at (a model wrote them) from a SQLite file. What the query may touch is
-// decided while SQLite compiles it, by its authorizer, never by looking at the text.
+// Owns reading the SQLite files of other programs, also by queries that nobody has looked at (a model wrote them). What a
+// query may touch is decided while SQLite compiles it, by its authorizer, never by looking at the text.
 import Dispatch
 import Foundation
 import GRDBSQLite
@@ -11,25 +11,28 @@ import Synchronization
 /// Three bounds hold at once: the file is opened read-only; the authorizer (sqlite.org, "Compile-Time Authorization
 /// Callbacks") refuses everything but reading what is allowed and functions that compute; a progress handler ends what
 /// takes too long. Extensions cannot be loaded and functions inside the file's own schema are not trusted.
-public final class SQLiteSource: SQLSource {
+public final class SQLiteSource: SQLSource, TableReader {
   public let name: String
   public let dialect = "SQLite"
   private let path: String
   private let allowed: [String: Set<String>?]?
   private let timeout: Duration
   private let lock = Mutex(())
+
+  /// Longest row of a source of documents: what the other connectors take of a file.
+  public static let recordByteLimit = 64 << 20
+
   // SQLite's handle; used under `lock` only.
   nonisolated(unsafe) private let handle: OpaquePointer
-
-  /// Longest text or row, in bytes.
-  private static let valueByteLimit: Int32 = 1_000_000
 
   /// - Parameters:
   ///   - tables: tables and views that may be read; a value names the columns, nil all of them. Nil allows all tables.
   ///   - timeout: longest time for one statement.
+  ///   - valueByteLimit: longest text or row; more is an error.
   /// - Throws: ``StoreError`` when the file is absent or no database.
   public init(
-    path: String, name: String? = nil, tables: [String: Set<String>?]? = nil, timeout: Duration = .seconds(10)
+    path: String, name: String? = nil, tables: [String: Set<String>?]? = nil, timeout: Duration = .seconds(10),
+    valueByteLimit: Int = 1_000_000
   ) throws {
     self.path = path
     self.name = name ?? URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
@@ -49,12 +52,16 @@ public final class SQLiteSource: SQLSource {
     }
     handle = opened
     sqlite3_busy_timeout(handle, 5000)
-    sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.valueByteLimit)
+    sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Int32(clamping: valueByteLimit))
     sqlite3_limit(handle, SQLITE_LIMIT_SQL_LENGTH, 100_000)
     sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0)
-    // Reads the header, so that a file of another kind is noticed here.
-    let pragmas = "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; SELECT count(*) FROM sqlite_master;"
-    guard sqlite3_exec(handle, pragmas, nil, nil, nil) == SQLITE_OK else {
+    // Reads the header, so that a file of another kind is noticed here. The tables that only compute declare themselves at
+    // their first use, which the guard would take for the making of a table.
+    let start = """
+      PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; SELECT count(*) FROM sqlite_master;
+      SELECT 1 FROM json_each('[]'), json_tree('[]');
+      """
+    guard sqlite3_exec(handle, start, nil, nil, nil) == SQLITE_OK else {
       sqlite3_close_v2(handle)
       throw StoreError(
         StoreError.corrupted, "The file is not a readable database.", remedy: "Name a SQLite file.", location: path)
@@ -115,7 +122,44 @@ public final class SQLiteSource: SQLSource {
 
   public func query(_ statement: String, limit: Int) async throws -> SQLResult {
     let known = try await tables()
-    return try lock.withLock { _ in
+    return try guarded(statement, [], known) { prepared, guardian in
+      var result = SQLResult(
+        columns: prepared.columns, rows: [], origins: [], isTruncated: false, read: guardian.read.sorted())
+      let origin = SQLOrigin(prepared, known)
+      while try prepared.step() {
+        guard result.rows.count < limit else {
+          result.isTruncated = true
+          break
+        }
+        let row = prepared.row
+        result.rows.append(row)
+        result.origins.append(origin?.describe(row))
+      }
+      return result
+    }
+  }
+
+  public func rows(_ statement: String, _ values: [JSON], limit: Int) async throws -> [JSONObject] {
+    try guarded(statement, values, try await tables()) { prepared, _ in
+      var rows: [JSONObject] = []
+      while try prepared.step() {
+        guard rows.count < limit else {
+          throw StoreError(
+            StoreError.queryInvalid, "The query gives more than \(limit) rows.",
+            remedy: "Narrow it with WHERE or LIMIT.", location: path)
+        }
+        rows.append(JSONObject(zip(prepared.columns, prepared.row).map { ($0, $1) }))
+      }
+      return rows
+    }
+  }
+
+  /// `body` with one statement that SQLite has compiled and runs under ``SQLiteGuard``.
+  private func guarded<Result: Sendable>(
+    _ statement: String, _ values: [JSON], _ known: [SQLTable],
+    _ body: (SQLiteStatement, SQLiteGuard) throws -> Result
+  ) throws -> Result {
+    try lock.withLock { _ in
       let guardian = SQLiteGuard(tables: known, deadline: .now + timeout)
       return try withExtendedLifetime(guardian) {
         let context = Unmanaged.passUnretained(guardian).toOpaque()
@@ -126,35 +170,19 @@ public final class SQLiteSource: SQLSource {
           sqlite3_progress_handler(handle, 0, nil, nil)
         }
         do {
-          return try run(statement, limit: limit, guardian, known)
+          let prepared = try SQLiteStatement(handle, statement, path: path)
+          // Commands such as REINDEX ask for nothing when there is nothing to do, and give no columns.
+          guard !prepared.columns.isEmpty else {
+            throw StoreError(
+              StoreError.queryInvalid, "The statement is no query.", remedy: "Write a SELECT.", location: path)
+          }
+          try prepared.bind(values)
+          return try body(prepared, guardian)
         } catch {
           throw guardian.explain(error, timeout: timeout, path: path)
         }
       }
     }
-  }
-
-  private func run(
-    _ statement: String, limit: Int, _ guardian: SQLiteGuard, _ known: [SQLTable]
-  ) throws -> SQLResult {
-    let prepared = try SQLiteStatement(handle, statement, path: path)
-    // Commands such as REINDEX ask for nothing when there is nothing to do, and give no columns.
-    guard !prepared.columns.isEmpty else {
-      throw StoreError(StoreError.queryInvalid, "The statement is no query.", remedy: "Write a SELECT.", location: path)
-    }
-    var result = SQLResult(
-      columns: prepared.columns, rows: [], origins: [], isTruncated: false, read: guardian.read.sorted())
-    let origin = SQLOrigin(prepared, known)
-    while try prepared.step() {
-      guard result.rows.count < limit else {
-        result.isTruncated = true
-        break
-      }
-      let row = prepared.row
-      result.rows.append(row)
-      result.origins.append(origin?.describe(row))
-    }
-    return result
   }
 }
 

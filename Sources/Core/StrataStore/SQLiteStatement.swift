@@ -37,6 +37,32 @@ final class SQLiteStatement {
 
   deinit { sqlite3_finalize(statement) }
 
+  /// Values for the statement's `?`, in order. Arrays and objects are null.
+  func bind(_ values: [JSON]) throws {
+    // Tells SQLite to copy the bytes, which it does not outlive.
+    let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+    for (index, value) in zip(Int32(1)..., values) {
+      let status: Int32
+      switch value {
+      case .string(let text):
+        let bytes = Array(text.utf8)
+        status = bytes.withUnsafeBytes { buffer in
+          buffer.withMemoryRebound(to: CChar.self) {
+            sqlite3_bind_text64(
+              statement, index, $0.baseAddress, UInt64($0.count), copied, UInt8(SQLITE_UTF8))
+          }
+        }
+      case .bool(let value): status = sqlite3_bind_int64(statement, index, value ? 1 : 0)
+      case .number(let number):
+        status =
+          number.intValue.map { sqlite3_bind_int64(statement, index, Int64($0)) }
+          ?? sqlite3_bind_double(statement, index, number.doubleValue)
+      case .null, .array, .object: status = sqlite3_bind_null(statement, index)
+      }
+      guard status == SQLITE_OK else { throw Self.failure(handle, path) }
+    }
+  }
+
   /// Goes on to the next row; false when there is none.
   func step() throws -> Bool {
     switch sqlite3_step(statement) {

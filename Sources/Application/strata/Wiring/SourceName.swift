@@ -97,7 +97,8 @@ struct SourceOptions: ParsableArguments {
       let path = URL(fileURLWithPath: file).standardizedFileURL.path
       let stem = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
       return SQLConnector(
-        try SQLiteReader(path: path), uri: "sqlite:\(path)", query: query,
+        try SQLiteSource(path: path, timeout: .seconds(60), valueByteLimit: SQLiteSource.recordByteLimit),
+        uri: "sqlite:\(path)", query: query,
         columns: SQLConnector.Columns(
           key: keyColumn, updated: updatedColumn, title: titleColumn, text: textColumn.isEmpty ? nil : textColumn,
           readers: readersColumn),
