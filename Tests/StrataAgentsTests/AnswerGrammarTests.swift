@@ -63,7 +63,7 @@ import Testing
     ]
     for text in texts {
       let finder = QuoteFinder(text)
-      for sentence in SentenceSplitter.sentences(of: text) {
+      for sentence in QuotableSentences.sentences(of: text) {
         #expect(finder.range(of: sentence.text) != nil, "\(sentence.text)")
       }
     }

@@ -179,7 +179,7 @@ import Testing
   }
 }
 
-@Suite struct SentenceSplitterTests {
+@Suite struct QuotableSentencesTests {
   @Test("prose, lists, records and wrapped lines")
   func splits() {
     let text = """
@@ -193,7 +193,7 @@ import Testing
       item,price
       Tidegate,4650
       """
-    let sentences = SentenceSplitter.sentences(of: text)
+    let sentences = QuotableSentences.sentences(of: text)
     #expect(
       sentences.map(\.text) == [
         "Dr. Vega said so, e.g. in 2.5 hours.", "Book it!", "The second sentence is here.", "first item",
@@ -209,7 +209,7 @@ import Testing
     let long = String(repeating: text + "é", count: 500)
     for input in [text, long] {
       let bytes = Array(input.utf8)
-      for sentence in SentenceSplitter.sentences(of: input) {
+      for sentence in QuotableSentences.sentences(of: input) {
         #expect(bytes.indices.contains(sentence.range.lowerBound) && sentence.range.upperBound <= bytes.count)
         #expect(String(validating: bytes[sentence.range], as: UTF8.self) != nil)
       }

@@ -1,6 +1,7 @@
 // Owns `strata check`: whether an answer's citations still hold, and how far its evidence supports each sentence.
 import ArgumentParser
 import Foundation
+import StrataAgents
 import StrataCore
 import StrataRetrieval
 
@@ -25,7 +26,7 @@ struct Check: AsyncParsableCommand {
       let json = (try? JSON(parsing: text)).flatMap { $0["answer"]?.stringValue == nil ? nil : $0 }
       let wiring = try Wiring()
       let collection = try await wiring.collection(documents.collection, pool: wiring.pool(threads: threads))
-      let citations = (json?["citations"]?.arrayValue ?? []).compactMap(Self.citation)
+      let citations = (json?["citations"]?.arrayValue ?? []).compactMap(Citation.init)
       let checks = try await CitationChecker(
         store: collection.store, collection: collection.name, gate: collection.gate
       )
@@ -46,14 +47,6 @@ struct Check: AsyncParsableCommand {
       throw CommandError(CommandError.usage, "There is no readable file \(path).")
     }
     return String(decoding: data, as: UTF8.self)
-  }
-
-  private static func citation(_ json: JSON) -> (place: CitedPlace, quote: String)? {
-    guard let document = json["document"]?.stringValue, let version = json["version"]?.intValue,
-      let start = json["start"]?.intValue, let end = json["end"]?.intValue, start >= 0, start <= end,
-      let quote = json["quote"]?.stringValue
-    else { return nil }
-    return (CitedPlace(document: document, version: version, range: start..<end, quote: quote), quote)
   }
 
   private static func show(_ checks: [CitationCheck], _ report: FaithfulnessReport) {

@@ -28,6 +28,9 @@ public struct Citation: Sendable, Hashable {
     self.page = page
   }
 
+  /// What is to be checked of it.
+  public var place: CitedPlace { CitedPlace(document: document, version: version, range: range, quote: quote) }
+
   /// `{"document","version","start","end","quote"}` and then `passage`, `title`, `page`.
   public var json: JSON {
     var object: JSONObject = [
@@ -38,7 +41,8 @@ public struct Citation: Sendable, Hashable {
     return .object(object)
   }
 
-  init?(_ json: JSON) {
+  /// Reads what ``json`` writes; nil for anything else.
+  public init?(_ json: JSON) {
     guard let document = json["document"]?.stringValue, let version = json["version"]?.intValue,
       let start = json["start"]?.intValue, let end = json["end"]?.intValue, start >= 0, start <= end,
       let quote = json["quote"]?.stringValue

@@ -1,4 +1,5 @@
 // Owns the words of a text that carry its meaning, reduced so that inflections meet. English, cheap, deterministic.
+import StrataCore
 
 package enum ContentWords {
   /// Lower-case stems of letters-and-digits words without function words, in order of occurrence.
@@ -12,7 +13,7 @@ package enum ContentWords {
     var words: [String] = []
     var word: [UInt8] = []
     for (index, byte) in bytes.enumerated() {
-      if SentenceSplitter.isWordByte(byte), !isTypography(bytes, index) {
+      if byte.isWordByte, !isTypography(bytes, index) {
         word.append(byte)
       } else if byte == UInt8(ascii: ","), isDigit(word.last), isDigit(bytes, index + 1), isDigit(bytes, index + 2),
         isDigit(bytes, index + 3), !isDigit(bytes, index + 4)

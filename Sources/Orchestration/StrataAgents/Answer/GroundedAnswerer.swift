@@ -52,7 +52,7 @@ public struct GroundedAnswerer: Sendable {
       .messages(prompt.messages), output: .jsonSchema(schema), sampling: contract.sampling,
       maxTokens: prompt.answerTokens,
       tenant: principal.tenant)
-    let verifier = CitationVerifier(prompt.passages, limit: settings.maxCitations)
+    let reader = CitationReader(prompt.passages, limit: settings.maxCitations)
     var stream = AnswerStream()
     var usage = Usage(promptTokens: prompt.promptTokens)
     var shown: [Citation] = []
@@ -74,7 +74,7 @@ public struct GroundedAnswerer: Sendable {
             if isHeld { held.append(text) } else { await emit(.text(text)) }
             if AnswerText.loopStart(written) != nil { break generation }
           case .citations(let list):
-            let verified = verifier.verify(list)
+            let verified = reader.read(list)
             if let reason = verdict(on: verified, weights: weights, in: prompt.passages) {
               // Evidence comes first, so a hopeless answer need not even be written.
               if isHeld {
@@ -94,14 +94,14 @@ public struct GroundedAnswerer: Sendable {
     }
     try Task.checkCancellation()
     if let stoppedEarly {
-      var refusal = GroundedAnswer.refused(stoppedEarly, dropped: verifier.verify(citations(in: stream.text)).dropped)
+      var refusal = GroundedAnswer.refused(stoppedEarly, dropped: reader.read(citations(in: stream.text)).dropped)
       refusal.usage = usage
       return refusal
     }
     // A text that ended early, in a loop or at its limit, may still hold evidence and an answer.
     let output =
       Self.object(stream.text) ?? ["citations": .array(citations(in: stream.text)), "answer": .string(written)]
-    var result = judge(output, question, verifier, weights, prompt.passages)
+    var result = judge(output, question, reader, weights, prompt.passages)
     result.usage = usage
     if result.citations != shown {
       for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
@@ -145,14 +145,14 @@ public struct GroundedAnswerer: Sendable {
 
   /// Turns the model's complete text into an answer that can be stood by.
   private func judge(
-    _ output: JSON, _ question: String, _ verifier: CitationVerifier, _ weights: [String: Double],
+    _ output: JSON, _ question: String, _ reader: CitationReader, _ weights: [String: Double],
     _ passages: [NumberedPassage]
   ) -> GroundedAnswer {
     guard let text = output["answer"]?.stringValue, !text.isEmpty || output["citations"]?[0] != nil else {
       return .refused("malformed_output")
     }
     let answer = AnswerText.tidy(text)
-    let verified = verifier.verify(output["citations"]?.arrayValue ?? [])
+    let verified = reader.read(output["citations"]?.arrayValue ?? [])
     if output["answerable"] == false { return .refused("model_declined", dropped: verified.dropped) }
     if let reason = verdict(on: verified, weights: weights, in: passages) {
       return .refused(reason, dropped: verified.dropped)

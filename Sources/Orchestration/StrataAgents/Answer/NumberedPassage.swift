@@ -13,7 +13,7 @@ struct NumberedPassage: Sendable {
   init(number: Int, passage: Passage) {
     self.number = number
     self.passage = passage
-    sentences = SentenceSplitter.sentences(of: passage.text)
+    sentences = QuotableSentences.sentences(of: passage.text)
     quotable = Array(sentences.indices)
   }
 
@@ -44,12 +44,16 @@ struct NumberedPassage: Sendable {
     return NumberedPassage(number: number, passage: shorter)
   }
 
+  /// - Parameter range: UTF-8 bytes of the passage's text; nil when it has no such bytes.
   func citation(_ range: Range<Int>) -> Citation? {
     let bytes = Array(passage.text.utf8)
-    guard range.lowerBound >= 0, range.upperBound <= bytes.count, !range.isEmpty else { return nil }
-    let start = passage.range.lowerBound + range.lowerBound
+    guard
+      let place = CitedPlace(
+        document: passage.document, version: passage.version, quoting: range, of: bytes,
+        from: passage.range.lowerBound)
+    else { return nil }
     return Citation(
-      document: passage.document, version: passage.version, range: start..<(start + range.count),
-      quote: String(decoding: bytes[range], as: UTF8.self), passage: number, title: passage.title, page: passage.page)
+      document: place.document, version: place.version, range: place.range, quote: bytes.text(range), passage: number,
+      title: passage.title, page: passage.page)
   }
 }

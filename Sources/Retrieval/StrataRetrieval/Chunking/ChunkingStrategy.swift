@@ -29,7 +29,7 @@ public struct ChunkingStrategy: Sendable, Hashable {
   }
 
   /// Part of the identity of a collection: another value means that everything has to be cut again.
-  static let revision = 2
+  static let revision = 3
 
   /// The store's setting that holds a collection's strategy.
   package static let setting = "chunker"

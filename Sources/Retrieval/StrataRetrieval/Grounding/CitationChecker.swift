@@ -1,28 +1,6 @@
 // Owns the verdict on a citation long after it was given: whether the store still says what was quoted. Reads only.
 import StrataCore
 
-/// What an answer claims to rest on: bytes of one version of one document.
-public struct CitedPlace: Sendable, Hashable {
-  /// Path in the collection.
-  public var document: String
-  public var version: Int
-  /// UTF-8 byte range in the version's canonical text.
-  public var range: Range<Int>
-  /// Lower-case hexadecimal SHA-256 of the quoted bytes.
-  public var quoteHash: String
-
-  public init(document: String, version: Int, range: Range<Int>, quoteHash: String) {
-    self.document = document
-    self.version = version
-    self.range = range
-    self.quoteHash = quoteHash
-  }
-
-  public init(document: String, version: Int, range: Range<Int>, quote: String) {
-    self.init(document: document, version: version, range: range, quoteHash: SHA256.hash(quote))
-  }
-}
-
 /// What the store says of a citation.
 public struct CitationCheck: Sendable, Hashable {
   public enum Status: String, Sendable, Hashable, CaseIterable {
@@ -42,7 +20,8 @@ public struct CitationCheck: Sendable, Hashable {
   public var status: Status
   /// The newest version, where the reader may know it.
   public var currentVersion: Int?
-  /// Where the quoted bytes stand in the newest version of a stale citation; nil when it no longer says them.
+  /// Where the quotation stands in the newest version of a stale citation, whatever its typography; nil when the version
+  /// no longer says it.
   public var currentRange: Range<Int>?
 
   /// `{"document","version","start","end","status"}`, and `current_version`, `current_start`, `current_end` where known.
@@ -60,7 +39,7 @@ public struct CitationCheck: Sendable, Hashable {
   }
 }
 
-/// Verifies citations against the store, byte by byte.
+/// Asks the store whether citations still hold; ``CitedPlace/quote(in:from:)`` compares the bytes.
 public struct CitationChecker: Sendable {
   let store: any DocumentStore
   let collection: String
@@ -97,10 +76,7 @@ public struct CitationChecker: Sendable {
     guard let text = try await store.text(of: place.document, version: place.version, in: collection) else {
       return check
     }
-    let bytes = Array(text.utf8)
-    guard place.range.lowerBound >= 0, place.range.upperBound <= bytes.count, !place.range.isEmpty,
-      SHA256.hash(bytes[place.range]) == place.quoteHash
-    else {
+    guard let quote = place.quote(in: Array(text.utf8)) else {
       check.status = .altered
       return check
     }
@@ -110,20 +86,8 @@ public struct CitationChecker: Sendable {
     }
     check.status = .stale
     if let newest = try await store.text(of: place.document, version: current.version, in: collection) {
-      check.currentRange = Self.place(
-        of: Array(bytes[place.range]), in: Array(newest.utf8), near: place.range.lowerBound)
+      check.currentRange = QuoteFinder(newest).range(of: quote, near: place.range.lowerBound)
     }
     return check
-  }
-
-  /// The occurrence of `quote` that is nearest to where it was.
-  private static func place(of quote: [UInt8], in text: [UInt8], near origin: Int) -> Range<Int>? {
-    guard let first = quote.first, quote.count <= text.count else { return nil }
-    var best: Int?
-    for start in 0...(text.count - quote.count) where text[start] == first {
-      guard best.map({ abs(start - origin) < abs($0 - origin) }) ?? true else { break }
-      if text[start..<(start + quote.count)].elementsEqual(quote) { best = start }
-    }
-    return best.map { $0..<($0 + quote.count) }
   }
 }

@@ -1,7 +1,8 @@
-// Owns the verdict on citations: each one either points at exact bytes of a passage or is dropped.
+// Owns reading what a model cites, the number of a sentence or a quote, as a place in a passage. That the place says what
+// is quoted is checked in `CitedPlace`.
 import StrataCore
 
-struct CitationVerifier: Sendable {
+struct CitationReader: Sendable {
   private let passages: [Int: (passage: NumberedPassage, finder: QuoteFinder)]
   private let limit: Int
 
@@ -12,8 +13,8 @@ struct CitationVerifier: Sendable {
     self.limit = limit
   }
 
-  /// Verified citations in their order, each place once, and how many were dropped for want of their quote.
-  func verify(_ citations: [JSON]) -> (valid: [Citation], dropped: Int) {
+  /// Citations of places that exist, in their order, each place once, and how many were dropped for want of one.
+  func read(_ citations: [JSON]) -> (valid: [Citation], dropped: Int) {
     var valid: [Citation] = []
     var dropped = 0
     for json in citations {

@@ -1,5 +1,6 @@
-// Owns the cut of a passage into sentences that can be quoted, with exact byte ranges. Language-blind except for
-// common English abbreviations.
+// Owns the cut of a passage into sentences that can be quoted, with exact byte ranges: Markdown's blocks first, then
+// sentences. Does not know where sentences end.
+import StrataCore
 
 /// One quotable stretch of a passage.
 package struct Sentence: Sendable, Hashable {
@@ -9,7 +10,7 @@ package struct Sentence: Sendable, Hashable {
   package var text: String
 }
 
-package enum SentenceSplitter {
+package enum QuotableSentences {
   /// Longer stretches are cut at a space.
   package static let byteLimit = 320
 
@@ -19,10 +20,10 @@ package enum SentenceSplitter {
     let bytes = Array(text.utf8)
     var result: [Sentence] = []
     for block in blocks(bytes) {
-      for range in split(bytes, block) {
+      for range in SentenceSplitter.sentences(bytes, in: block) {
         for piece in cut(bytes, range) {
           let trimmed = trim(bytes, piece)
-          guard bytes[trimmed].count(where: isWordByte) >= QuoteFinder.leastWordBytes else { continue }
+          guard bytes[trimmed].count(where: \.isWordByte) >= QuoteFinder.leastWordBytes else { continue }
           result.append(Sentence(range: trimmed, text: squeeze(bytes[trimmed])))
         }
       }
@@ -78,49 +79,12 @@ package enum SentenceSplitter {
     return line.count >= 50 && spaces > commas * 2
   }
 
-  private static func split(_ bytes: [UInt8], _ block: Range<Int>) -> [Range<Int>] {
-    var ranges: [Range<Int>] = []
-    var start = block.lowerBound
-    var index = block.lowerBound
-    while index < block.upperBound {
-      if [UInt8(ascii: "."), UInt8(ascii: "!"), UInt8(ascii: "?")].contains(bytes[index]) {
-        var end = index + 1
-        while end < block.upperBound, "\"')]*_`".utf8.contains(bytes[end]) { end += 1 }
-        if endsSentence(bytes, stop: index, end: end, in: block, from: start) {
-          ranges.append(start..<end)
-          start = end
-        }
-        index = end
-      } else {
-        index += 1
-      }
-    }
-    if start < block.upperBound { ranges.append(start..<block.upperBound) }
-    return ranges
-  }
-
-  private static let abbreviations: Set<String> = [
-    "e.g", "i.e", "etc", "dr", "mr", "mrs", "ms", "prof", "no", "vs", "st", "approx", "fig", "ca", "inc", "ltd", "co",
-  ]
-
-  private static func endsSentence(
-    _ bytes: [UInt8], stop: Int, end: Int, in block: Range<Int>, from start: Int
-  ) -> Bool {
-    guard end < block.upperBound else { return true }
-    guard isSpace(bytes[end]) || bytes[end] == 0x0A else { return false }
-    guard bytes[stop] == UInt8(ascii: ".") else { return true }
-    let word = bytes[start..<stop].reversed().prefix { isWordByte($0) || $0 == UInt8(ascii: ".") }
-    if abbreviations.contains(String(decoding: Array(word.reversed()), as: UTF8.self).lowercased()) { return false }
-    let next = bytes[end..<block.upperBound].first { !isSpace($0) && $0 != 0x0A } ?? 0
-    return !(0x61...0x7A).contains(next)
-  }
-
   private static func cut(_ bytes: [UInt8], _ range: Range<Int>) -> [Range<Int>] {
     var pieces: [Range<Int>] = []
     var start = range.lowerBound
     while range.upperBound - start > byteLimit {
       let window = start..<(start + byteLimit)
-      let cut = bytes[window].lastIndex { isSpace($0) || $0 == 0x0A } ?? boundary(bytes, window.upperBound)
+      let cut = bytes[window].lastIndex { $0.isASCIISpace } ?? boundary(bytes, window.upperBound)
       let end = cut > start ? cut : boundary(bytes, window.upperBound)
       pieces.append(start..<end)
       start = end
@@ -131,31 +95,27 @@ package enum SentenceSplitter {
   /// The scalar boundary at or before `index`.
   private static func boundary(_ bytes: [UInt8], _ index: Int) -> Int {
     var index = index
-    while index > 0, index < bytes.count, bytes[index] & 0xC0 == 0x80 { index -= 1 }
+    while index > 0, index < bytes.count, bytes[index].isUTF8Continuation { index -= 1 }
     return index
   }
 
   private static func trim(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int> {
-    var slice = bytes[range].drop { isSpace($0) || $0 == 0x0A }
+    var slice = bytes[range].drop { $0.isASCIISpace }
     if startsItem(slice), let first = slice.first, first != UInt8(ascii: "|") {
       slice = slice.drop { !isSpace($0) }.drop(while: isSpace)
     }
-    while let last = slice.last, isSpace(last) || last == 0x0A { slice.removeLast() }
+    while let last = slice.last, last.isASCIISpace { slice.removeLast() }
     return slice.startIndex..<slice.endIndex
   }
 
   private static func squeeze(_ slice: ArraySlice<UInt8>) -> String {
     var result: [UInt8] = []
     for byte in slice {
-      let isBreak = isSpace(byte) || byte == 0x0A
-      if !isBreak { result.append(byte) } else if result.last != 0x20 { result.append(0x20) }
+      if !byte.isASCIISpace { result.append(byte) } else if result.last != 0x20 { result.append(0x20) }
     }
     return String(decoding: result, as: UTF8.self)
   }
 
-  static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0C }
-
-  static func isWordByte(_ byte: UInt8) -> Bool {
-    (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte >= 0x80
-  }
+  /// White space within a line.
+  private static func isSpace(_ byte: UInt8) -> Bool { byte.isASCIISpace && byte != 0x0A }
 }

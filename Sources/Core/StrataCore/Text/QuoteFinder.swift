@@ -14,33 +14,35 @@ package struct QuoteFinder: Sendable {
   }
 
   /// Least letters and digits of a quotation; less would prove nothing.
-  static let leastWordBytes = 4
+  package static let leastWordBytes = 4
 
-  /// The original byte range of the first occurrence, or nil.
+  /// The original byte range of the occurrence that begins nearest to byte `origin`, of equally near ones the first; nil
+  /// when there is none.
   /// - Complexity: O(text × quote) at worst, linear in practice.
-  package func range(of quote: String) -> Range<Int>? {
+  package func range(of quote: String, near origin: Int = 0) -> Range<Int>? {
     var needle = Self.normalize(Array(quote.utf8)).bytes[...]
     while let byte = needle.first, byte == 0x20 || byte == UInt8(ascii: "\"") { needle = needle.dropFirst() }
     while let byte = needle.last, byte == 0x20 || byte == UInt8(ascii: "\"") { needle = needle.dropLast() }
     if needle.suffix(3).elementsEqual("...".utf8) { needle = needle.dropLast(3) }
     guard let first = needle.first, needle.count <= normalized.count,
-      needle.count(where: SentenceSplitter.isWordByte) >= Self.leastWordBytes
+      needle.count(where: \.isWordByte) >= Self.leastWordBytes
     else { return nil }
+    var nearest: Int?
     var from = 0
     let lastStart = normalized.count - needle.count
     while from <= lastStart, let start = normalized[from...lastStart].firstIndex(of: first) {
-      if normalized[start..<(start + needle.count)].elementsEqual(needle) {
-        return offsets[start]..<end(after: start + needle.count - 1)
-      }
+      // Beyond the origin, occurrences only get farther away.
+      if let nearest, abs(offsets[start] - origin) >= abs(offsets[nearest] - origin) { break }
+      if normalized[start..<(start + needle.count)].elementsEqual(needle) { nearest = start }
       from = start + 1
     }
-    return nil
+    return nearest.map { offsets[$0]..<end(after: $0 + needle.count - 1) }
   }
 
   /// End of the original character from which the normalized byte at `index` came.
   private func end(after index: Int) -> Int {
     var end = offsets[index] + 1
-    while end < source.count, source[end] & 0xC0 == 0x80 { end += 1 }
+    while end < source.count, source[end].isUTF8Continuation { end += 1 }
     return end
   }
 
@@ -68,7 +70,7 @@ package struct QuoteFinder: Sendable {
         index += 1
       } else {
         var length = 1
-        while index + length < bytes.count, length < 4, bytes[index + length] & 0xC0 == 0x80 { length += 1 }
+        while index + length < bytes.count, length < 4, bytes[index + length].isUTF8Continuation { length += 1 }
         let scalar = bytes[index..<(index + length)]
         if let plain = punctuation(scalar) {
           put(plain, index)
