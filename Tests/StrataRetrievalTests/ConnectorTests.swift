@@ -202,6 +202,10 @@ struct ConnectorTests {
       }
     }
 
+    func set(_ path: String, bytes: [UInt8]) {
+      state.withLock { $0.pages["http://site.test" + path] = HTTPReply(status: 200, headers: [:], body: bytes) }
+    }
+
     func set(_ path: String, _ text: String?, type: String = "text/html", tag: String? = nil, status: Int = 200) {
       var headers = ["content-type": type]
       headers["etag"] = tag
@@ -273,6 +277,25 @@ struct ConnectorTests {
     await #expect(throws: RetrievalError.self) { try await ingest(try connector()) }
     #expect(await paths() == ["site.test/b"])
     #expect(throws: RetrievalError.self) { try SitemapConnector("ftp://x/", fetcher: site) }
+  }
+
+  @Test("A sitemap may be a gzip file; a damaged or endless one is refused")
+  func packedSitemap() async throws {
+    let site = FakeSite()
+    site.set("/b", page("bravo"))
+    // gzip.compress(b"<urlset><url><loc>http://site.test/b</loc></url></urlset>", mtime=0) of Python.
+    let packed = try #require(
+      Data(base64Encoded: "H4sIAAAAAAACA7MpLcopTi2xswHSdjY5+cl2GSUlBVb6+sWZJal6JanFJfpJNvogcRt9sBJ9qAYAqgnvSjkAAAA="))
+    site.set("/sitemap.xml.gz", bytes: [UInt8](packed))
+    site.set("/damaged.xml.gz", bytes: [UInt8](packed.prefix(40)))
+    var options = SitemapConnector.Options()
+    options.pause = .zero
+    func connector(_ name: String) throws -> SitemapConnector {
+      try SitemapConnector("http://site.test/\(name).xml.gz", fetcher: site, options: options)
+    }
+    #expect(try await connector("sitemap").list(since: nil)?.items.map(\.locator) == ["http://site.test/b"])
+    await #expect(throws: RetrievalError.self) { try await connector("damaged").list(since: nil) }
+    #expect(throws: RetrievalError.self) { try GzipFile.unpack([UInt8](packed), byteLimit: 10, path: "b") }
   }
 
   @Test("robots.txt means what RFC 9309 says")

@@ -145,8 +145,50 @@ struct DocumentTests {
     #expect(try byteCount() > 2 * before)
     _ = try await store.delete((0..<12).map(String.init), in: "main")
     // The change feed goes on knowing what went; it is cut here too.
-    try await store.reclaim(changeLimit: 1)
+    try await store.compact(changeLimit: 1)
     #expect(try byteCount() < before + 65_536)
+    #expect(try await store.verify().isEmpty)
+  }
+
+  @Test("After thousands came and went the file is as large as it was, holes in its indexes included")
+  func compact() async throws {
+    func byteCount() throws -> Int {
+      let attributes = try FileManager.default.attributesOfItem(atPath: folder.file("strata.sqlite"))
+      return try #require(attributes[.size] as? Int)
+    }
+    let text = (0..<400).map { "kept\($0)" }.joined(separator: " ")
+    try await store.put("kept", text)
+    try await store.compact(changeLimit: 10)
+    let before = try byteCount()
+    for number in 0..<10 {
+      try await store.put("\(number)", (0..<400).map { "word\(number)-\($0)" }.joined(separator: " "))
+    }
+    #expect(try byteCount() > 2 * before)
+    _ = try await store.delete((0..<10).map(String.init), in: "main")
+    try await store.reclaim()
+    let reclaimed = try byteCount()
+    try await store.compact(changeLimit: 1)
+    // The change that is kept names the chunks that it took away.
+    let (compacted, allowance) = (try byteCount(), 16_384)
+    #expect(compacted < reclaimed && compacted <= before + allowance, "\(before), \(reclaimed), \(compacted)")
+  }
+
+  @Test("A source is forgotten with its documents, and nothing else is")
+  func deleteSource() async throws {
+    try await store.setSource(SourceRecord(key: "wiki/", connector: "git", uri: "file:///wiki"), in: "main")
+    try await store.setSource(SourceRecord(key: "", connector: "folder", uri: "file:///docs"), in: "main")
+    for (path, source) in [("wiki/a", "wiki/"), ("wiki/b", "wiki/"), ("wiki/own", ""), ("c", nil)] {
+      var record = Sample.record(path)
+      record.provenance.source = source
+      _ = try await store.save(
+        record, text: "word \(path)", chunks: Sample.chunks("word \(path)", of: record), embedder: "sample")
+    }
+    #expect(try await store.deleteSource("wiki", in: "main") == nil)
+    #expect(try await store.deleteSource("wiki/", in: "other") == nil)
+    #expect(try await store.deleteSource("wiki/", in: "main") == ["wiki/a", "wiki/b"])
+    #expect(try await store.documents(in: "main").map(\.path) == ["c", "wiki/own"])
+    #expect(try await store.sources(in: "main").map(\.key) == [""])
+    #expect(try await store.chunks(in: "main").map(\.text) == ["word", "wiki/own", "word", "c"])
     #expect(try await store.verify().isEmpty)
   }
 }

@@ -141,12 +141,16 @@ extension SQLiteStore: DocumentStore {
   /// The same for many documents in one transaction.
   public func delete(_ paths: [String], in collection: String) async throws -> [Int64] {
     let removed = try await write { db in
-      let collection = try Self.collectionID(db, collection, create: false)
-      let embedders = try Self.cachedEmbedders(db)
-      return try paths.flatMap { try Self.remove(db, $0, in: collection, embedders: embedders) }
+      try Self.remove(db, paths, in: Self.collectionID(db, collection, create: false))
     }
     if !removed.isEmpty { await truncateLogNowAndThen() }
     return removed
+  }
+
+  @discardableResult
+  static func remove(_ db: Database, _ paths: [String], in collection: Int64) throws -> [Int64] {
+    let embedders = try cachedEmbedders(db)
+    return try paths.flatMap { try remove(db, $0, in: collection, embedders: embedders) }
   }
 
   /// All embedders whose vectors are cached, by one look at the index for each.

@@ -32,6 +32,22 @@ extension SQLiteStore {
     }
   }
 
+  public func deleteSource(_ key: String, in collection: String) async throws -> [String]? {
+    let paths = try await write { db -> [String]? in
+      let collection = try Self.collectionID(db, collection, create: false)
+      let id = try Int64.fetchOne(
+        db, sql: "SELECT id FROM sources WHERE collection = ? AND key = ?", arguments: [collection, key])
+      guard let id else { return nil }
+      let paths = try String.fetchAll(
+        db, sql: "SELECT path FROM documents WHERE source = ? ORDER BY path", arguments: [id])
+      try Self.remove(db, paths, in: collection)
+      try db.execute(sql: "DELETE FROM sources WHERE id = ?", arguments: [id])
+      return paths
+    }
+    if paths?.isEmpty == false { await truncateLogNowAndThen() }
+    return paths
+  }
+
   public func setStamps(_ stamps: [String: String], in collection: String) async throws {
     guard !stamps.isEmpty else { return }
     try await write { db in

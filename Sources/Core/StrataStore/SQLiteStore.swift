@@ -114,13 +114,24 @@ public final class SQLiteStore: Sendable {
 
   /// Gives the space of what was deleted back to the disk. Deleting does so by itself now and then, but not to the last
   /// page, and not in a file that an early version of Strata made.
+  public func reclaim() async throws { try await reclaim { _ in } }
+
+  /// The same to the last page: trees from which much was deleted are packed again. Takes as long as reading the file.
   ///
-  /// - Parameter changeLimit: how many changes each collection's feed keeps; nil leaves it as it is. An index that has
-  ///   not followed so far has to read the whole store again.
-  public func reclaim(changeLimit: Int64? = nil) async throws {
+  /// - Parameter changeLimit: how many changes each collection's feed keeps. An index that has not followed so far has to
+  ///   read the whole store again.
+  public func compact(changeLimit: Int64) async throws {
+    try await reclaim { db in
+      try Self.cutChanges(db, to: changeLimit)
+      // Keys that are hashes leave holes all over their index, which no page that is free shows.
+      try db.execute(sql: "REINDEX")
+    }
+  }
+
+  private func reclaim(after body: @escaping @Sendable (Database) throws -> Void) async throws {
     do {
       try await pool.writeWithoutTransaction { db in
-        if let changeLimit { try Self.cutChanges(db, to: changeLimit) }
+        try body(db)
         if try Int.fetchOne(db, sql: "PRAGMA auto_vacuum") == 0 {
           try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
           try db.execute(sql: "VACUUM")

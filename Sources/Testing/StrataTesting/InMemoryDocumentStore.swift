@@ -146,6 +146,13 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
     collections[collection, default: Collection()].sources[source.key] = source
   }
 
+  public func deleteSource(_ key: String, in collection: String) -> [String]? {
+    guard collections[collection]?.sources.removeValue(forKey: key) != nil else { return nil }
+    let paths = documents(in: collection).filter { $0.provenance.source == key }.map(\.path)
+    for path in paths { _ = delete(path, in: collection) }
+    return paths
+  }
+
   public func setReaders(_ readers: [Reader], of path: String, in collection: String) {
     guard let count = collections[collection]?.versions[path]?.count else { return }
     for index in 0..<count { collections[collection]?.versions[path]?[index].record.readers = readers }

@@ -9,7 +9,8 @@ struct CollectionCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "collection", abstract: "List, show, delete and change collections.",
     subcommands: [
-      CollectionList.self, CollectionShow.self, CollectionDelete.self, CollectionEmbedder.self, CollectionSchema.self,
+      CollectionList.self, CollectionShow.self, CollectionForget.self, CollectionDelete.self, CollectionEmbedder.self,
+      CollectionSchema.self,
     ])
 
   /// - Throws: when there is no collection of that name.
@@ -127,6 +128,46 @@ struct CollectionDelete: AsyncParsableCommand {
       try await store.deleteCollection(name)
       if common.json { return Terminal.json(["deleted": .string(name), "documents": .int(size.documents)]) }
       Terminal.out("\(name) deleted with \(size.documents) documents")
+    }
+  }
+}
+
+struct CollectionForget: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "forget", abstract: "Forget one source of a collection with all documents that came from it.",
+    discussion: """
+      The source itself is not touched. Its name is its key or its address, as `strata collection show` prints them.
+      Example: strata collection forget default https://example.org/sitemap.xml --yes
+      """)
+  @OptionGroup var common: CommonOptions
+  @Argument(help: "A collection.") var name: String
+  @Argument(help: "Key or address of a source.") var source: String
+  @Flag(name: .long, help: "Do it.") var yes = false
+
+  func run() async throws {
+    try await common.run {
+      let store = try Wiring().store()
+      try await CollectionCommand.require(name, in: store)
+      let sources = try await store.sources(in: name)
+      guard let record = sources.first(where: { $0.key == source }) ?? sources.first(where: { $0.uri == source }) else {
+        throw CommandError(
+          CommandError.usage, "The collection \(name) has no source \(source).",
+          remedy: "See its sources: strata collection show \(name)")
+      }
+      guard yes else {
+        let count = try await store.documents(in: name).count { $0.provenance.source == record.key }
+        throw CommandError(
+          CommandError.usage, "This would forget \(record.uri) and delete its \(count) documents with all versions.",
+          remedy: "Add --yes if that is meant.")
+      }
+      let paths = try await store.deleteSource(record.key, in: name) ?? []
+      if common.json {
+        return Terminal.json([
+          "collection": .string(name), "key": .string(record.key), "uri": .string(record.uri),
+          "deleted": .array(paths.map(JSON.string)),
+        ])
+      }
+      Terminal.out(Terminal.wrapped("\(record.uri) forgotten with \(paths.count) documents", indent: ""))
     }
   }
 }

@@ -145,7 +145,7 @@ struct IndexCompact: AsyncParsableCommand {
       let before = index.index.statistics()
       try await index.refresh()
       try index.index.compact(forgettingHistory: forgetHistory)
-      try await opened.wiring.store().reclaim(changeLimit: 100)
+      try await opened.wiring.store().compact(changeLimit: 100)
       let after = index.index.statistics()
       if common.json {
         Terminal.json([

@@ -154,6 +154,9 @@ public protocol DocumentStore: EmbeddingQueue {
   func sources(in collection: String) async throws -> [SourceRecord]
   /// Adds the source, or replaces the one with its key.
   func setSource(_ source: SourceRecord, in collection: String) async throws
+  /// Makes a source disappear with all documents that came from it, in one transaction.
+  /// - Returns: the paths of those documents; nil when there is no source with that key.
+  func deleteSource(_ key: String, in collection: String) async throws -> [String]?
 
   /// Embeddings computed earlier by `embedder`, by SHA-256 of the embedded text.
   func cachedEmbeddings(_ textHashes: [String], embedder: String) async throws -> [String: [Float]]

@@ -135,10 +135,9 @@ public struct SitemapConnector: Connector {
     }
     let reply = try await get(url, byteLimit: 64 << 20)
     guard reply.status == 200 else { throw Self.failure("The sitemap's status is \(reply.status).", url) }
-    guard !reply.body.starts(with: [0x1F, 0x8B]) else {
-      throw Self.failure("The sitemap is a gzip file.", url)
-    }
-    return try Sitemap(reply.body, url: url)
+    // sitemaps.org: a sitemap may be a gzip file, and unpacked it has at most 50 MB.
+    let isPacked = reply.body.starts(with: GzipFile.magic)
+    return try Sitemap(isPacked ? GzipFile.unpack(reply.body, byteLimit: 64 << 20, path: url) : reply.body, url: url)
   }
 
   /// Same scheme, host and port.

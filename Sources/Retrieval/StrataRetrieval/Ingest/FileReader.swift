@@ -3,7 +3,7 @@ import Foundation
 import StrataCore
 
 /// What tells a file from itself at another time without reading it.
-struct FileStamp: Sendable, Hashable {
+package struct FileStamp: Sendable, Hashable {
   var byteCount: Int
   var modifiedNanoseconds: Int64
   var inode: UInt64
@@ -17,16 +17,20 @@ struct FileStamp: Sendable, Hashable {
   var modifiedAt: Date { Date(timeIntervalSince1970: Double(modifiedNanoseconds) / 1e9) }
 }
 
-struct FileContent: Sendable {
-  var bytes: [UInt8]
-  var stamp: FileStamp
+package struct FileContent: Sendable {
+  package var bytes: [UInt8]
+  package var stamp: FileStamp
 }
 
 /// Reads regular files below a size limit, whole and unchanged.
-struct FileReader: Sendable {
-  var byteLimit: Int
+package struct FileReader: Sendable {
+  package var byteLimit: Int
   /// How often a file that changes under us is tried.
-  var attempts = 3
+  package var attempts = 3
+  /// Called when a file's bytes are read and it is not yet known whether it changed meanwhile.
+  package var didRead: @Sendable (_ path: String) -> Void = { _ in }
+
+  package init(byteLimit: Int) { self.byteLimit = byteLimit }
 
   /// The first bytes of a regular file, to see what it is; nil when it cannot be read.
   static func head(_ path: String, byteCount: Int = 1 << 16) -> [UInt8]? {
@@ -41,7 +45,7 @@ struct FileReader: Sendable {
   }
 
   /// - Throws: ``RetrievalError`` with the reason.
-  func read(_ path: String) throws -> FileContent {
+  package func read(_ path: String) throws -> FileContent {
     for attempt in 0..<attempts {
       if attempt > 0 { usleep(useconds_t(50_000 << attempt)) }
       if let content = try readOnce(path) { return content }
@@ -75,6 +79,7 @@ struct FileReader: Sendable {
       if count == 0 { break }
       filled += count
     }
+    didRead(path)
     guard filled == before.byteCount, try stamp(file, path) == before else { return nil }
     bytes.removeLast(bytes.count - filled)
     return FileContent(bytes: bytes, stamp: before)
