@@ -21,6 +21,11 @@ struct Strata: AsyncParsableCommand {
       AdapterCommand.self, TokenizerCommand.self, Eval.self, AgentCommand.self, IndexCommand.self, MemoryCommand.self,
       AccessCommand.self, KeyCommand.self, Doctor.self,
     ])
+
+  static func main() async {
+    MemoryArenas.bound()
+    await main(nil)
+  }
 }
 
 /// What every command understands.
