@@ -138,50 +138,141 @@ void strata_postings_positions(
   }
 }
 
-static inline __attribute__((always_inline)) void strata_score(
-    int32_t *restrict scores, const uint32_t *restrict positions, const uint32_t *restrict counts, int32_t count,
+// Each step is written once, for every family of instructions; the compiler makes the vectors.
+#define STRATA_STEP static inline __attribute__((always_inline)) void
+
+STRATA_STEP strata_share(
+    float *restrict shares, const uint32_t *restrict positions, const uint32_t *restrict counts, int32_t count,
     const uint32_t *restrict lengths, strata_bm25 weights) {
   // Gathered first, so that the division is over whole vectors.
   float of[STRATA_POSTINGS_BLOCK];
-  for (int32_t i = 0; i < count; i++) of[i] = (float)(int32_t)lengths[positions[i]];
-  for (int32_t i = 0; i < count; i++) {
-    float frequency = (float)(int32_t)counts[i];
-    float scaled = weights.factor * of[i];
-    float norm = weights.offset + scaled;
-    float share = frequency / (frequency + norm);
-    float score = weights.weight * share;
-    scores[i] = (int32_t)score + 1;
+  for (int32_t first = 0; first < count; first += STRATA_POSTINGS_BLOCK) {
+    int32_t end = count - first < STRATA_POSTINGS_BLOCK ? count - first : STRATA_POSTINGS_BLOCK;
+    for (int32_t i = 0; i < end; i++) of[i] = (float)(int32_t)lengths[positions[first + i]];
+    for (int32_t i = 0; i < end; i++) {
+      float frequency = (float)(int32_t)counts[first + i];
+      float scaled = weights.factor * of[i];
+      float norm = weights.offset + scaled;
+      shares[first + i] = frequency / (frequency + norm);
+    }
   }
 }
 
+/// The one place where a share becomes an integer.
+static inline __attribute__((always_inline)) int32_t strata_weighed(float share, float weight) {
+  float score = weight * share;
+  return (int32_t)score + 1;
+}
+
+STRATA_STEP strata_score(
+    int32_t *restrict scores, const uint32_t *restrict positions, const uint32_t *restrict counts, int32_t count,
+    const uint32_t *restrict lengths, strata_bm25 weights) {
+  float shares[STRATA_POSTINGS_BLOCK];
+  strata_share(shares, positions, counts, count, lengths, weights);
+  for (int32_t i = 0; i < count; i++) scores[i] = strata_weighed(shares[i], weights.weight);
+}
+
+STRATA_STEP strata_add_shares(
+    int32_t *restrict window, uint32_t start, const uint64_t *restrict allowed, const uint32_t *restrict positions,
+    const float *restrict shares, int64_t count, float weight) {
+  enum { step = 64 };
+  uint32_t scores[step];
+  for (int64_t first = 0; first < count; first += step) {
+    const uint32_t *at = positions + first;
+    int32_t end = count - first < step ? (int32_t)(count - first) : step;
+    for (int32_t i = 0; i < end; i++) scores[i] = (uint32_t)strata_weighed(shares[first + i], weight);
+    // Without a branch, since who may read what follows no pattern; the compiler would make one if it saw through `mask`.
+#pragma clang loop unroll_count(4)
+    for (int32_t i = 0; i < end; i++) {
+      uint32_t position = at[i];
+      uint32_t mask = 0 - (uint32_t)(allowed[position >> 6] >> (position & 63) & 1);
+      __asm__("" : "+r"(mask));
+      window[position - start] += (int32_t)(scores[i] & mask);
+    }
+  }
+}
+
+STRATA_STEP strata_maxima(int32_t *restrict maxima, const int32_t *restrict window, uint32_t size) {
+  for (uint32_t block = 0; block < size / 64; block++) {
+    int32_t most = 0;
+    for (uint32_t i = 0; i < 64; i++) most = window[64 * block + i] > most ? window[64 * block + i] : most;
+    maxima[block] = most;
+  }
+}
+
+STRATA_STEP strata_kth(int32_t *restrict found, const int32_t *restrict values, int32_t count, int32_t k) {
+  int32_t least = 0;
+  for (int32_t bit = 30; bit >= 0; bit--) {
+    int32_t tried = least | 1 << bit, above = 0;
+    for (int32_t i = 0; i < count; i++) above += values[i] >= tried;
+    if (above >= k) least = tried;
+  }
+  *found = least;
+}
+
 #if STRATA_X86
-__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2"))) static void strata_score_avx512(
-    int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
-    strata_bm25 weights) {
-  strata_score(scores, positions, counts, count, lengths, weights);
-}
-__attribute__((target("avx2"))) static void strata_score_avx2(
-    int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
-    strata_bm25 weights) {
-  strata_score(scores, positions, counts, count, lengths, weights);
-}
+#define STRATA_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2"))) static void
+#define STRATA_AVX2 __attribute__((target("avx2"))) static void
+/// A step for each family, and `STEP_any`, which chooses.
+#define STRATA_FAMILIES(STEP, PARAMETERS, ARGUMENTS)         \
+  STRATA_AVX512 STEP##_avx512 PARAMETERS { STEP ARGUMENTS; } \
+  STRATA_AVX2 STEP##_avx2 PARAMETERS { STEP ARGUMENTS; }     \
+  STRATA_STEP STEP##_any PARAMETERS {                        \
+    strata_isa isa = strata_isa_current();                   \
+    if (isa >= STRATA_ISA_AVX512) STEP##_avx512 ARGUMENTS;   \
+    else if (isa == STRATA_ISA_AVX2) STEP##_avx2 ARGUMENTS;  \
+    else STEP ARGUMENTS;                                     \
+  }
+#else
+#define STRATA_FAMILIES(STEP, PARAMETERS, ARGUMENTS) \
+  STRATA_STEP STEP##_any PARAMETERS { STEP ARGUMENTS; }
 #endif
+
+STRATA_FAMILIES(
+    strata_share,
+    (float *shares, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
+     strata_bm25 weights),
+    (shares, positions, counts, count, lengths, weights))
+STRATA_FAMILIES(
+    strata_score,
+    (int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
+     strata_bm25 weights),
+    (scores, positions, counts, count, lengths, weights))
+STRATA_FAMILIES(
+    strata_add_shares,
+    (int32_t *window, uint32_t start, const uint64_t *allowed, const uint32_t *positions, const float *shares,
+     int64_t count, float weight),
+    (window, start, allowed, positions, shares, count, weight))
+STRATA_FAMILIES(strata_maxima, (int32_t *maxima, const int32_t *window, uint32_t size), (maxima, window, size))
+STRATA_FAMILIES(
+    strata_kth, (int32_t *found, const int32_t *values, int32_t count, int32_t k), (found, values, count, k))
 
 void strata_bm25_scores(
     int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
     strata_bm25 weights) {
-#if STRATA_X86
-  strata_isa isa = strata_isa_current();
-  if (isa >= STRATA_ISA_AVX512) {
-    strata_score_avx512(scores, positions, counts, count, lengths, weights);
-    return;
-  }
-  if (isa == STRATA_ISA_AVX2) {
-    strata_score_avx2(scores, positions, counts, count, lengths, weights);
-    return;
-  }
-#endif
-  strata_score(scores, positions, counts, count, lengths, weights);
+  strata_score_any(scores, positions, counts, count, lengths, weights);
+}
+
+void strata_bm25_shares(
+    float *shares, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
+    strata_bm25 weights) {
+  strata_share_any(shares, positions, counts, count, lengths, weights);
+}
+
+void strata_bm25_add_shares(
+    int32_t *window, uint32_t start, const uint64_t *allowed, const uint32_t *positions, const float *shares,
+    int64_t count, float weight) {
+  strata_add_shares_any(window, start, allowed, positions, shares, count, weight);
+}
+
+void strata_bm25_maxima(int32_t *maxima, const int32_t *window, uint32_t size) {
+  strata_maxima_any(maxima, window, size);
+}
+
+int32_t strata_bm25_kth(const int32_t *values, int32_t count, int32_t k) {
+  int32_t found = 0;
+  strata_kth_any(&found, values, count, k);
+  return found;
 }
 
 int32_t strata_bm25_add(

@@ -32,7 +32,8 @@ public final class HybridIndex: Sendable {
 
   /// Length of the vectors; nil when the index takes none.
   public let dimension: Int?
-  public let analyzer: Analyzer
+  public var analyzer: Analyzer { streams.analyzer }
+  let streams: TermStreams
   public let bm25: BM25Parameters
   public let options: Options
   let folder: IndexFolder?
@@ -81,7 +82,7 @@ public final class HybridIndex: Sendable {
   init(folder: IndexFolder?, dimension: Int?, analyzer: Analyzer, bm25: BM25Parameters, options: Options) {
     self.folder = folder
     self.dimension = dimension
-    self.analyzer = analyzer
+    streams = TermStreams(analyzer)
     self.bm25 = bm25
     self.options = options
     let start = options.now().milliseconds
@@ -193,7 +194,7 @@ public final class HybridIndex: Sendable {
   public func snapshot() -> IndexSnapshot {
     let now = published.withLock { $0 }
     return IndexSnapshot(
-      generation: now.generation, views: now.views, dimension: dimension, analyzer: analyzer, bm25: bm25)
+      generation: now.generation, views: now.views, dimension: dimension, streams: streams, bm25: bm25)
   }
 
   /// The state at `date`: the chunks that were there then, under the permissions of now.
@@ -209,7 +210,7 @@ public final class HybridIndex: Sendable {
     }
     return IndexSnapshot(
       generation: Self.nextGeneration(), views: now.views.map { $0.asOf(time) }, dimension: dimension,
-      analyzer: analyzer, bm25: bm25)
+      streams: streams, bm25: bm25)
   }
 
   // MARK: Pieces of a change

@@ -11,7 +11,7 @@ public struct IndexSnapshot: Sendable {
   let generation: UInt64
   let views: [SegmentView]
   public let dimension: Int?
-  let analyzer: Analyzer
+  let streams: TermStreams
   let bm25: BM25Parameters
 
   /// How many chunks there are, readable or not.

@@ -5,7 +5,7 @@
 struct TopChunks<Score: Comparable> {
   typealias Scored = (score: Score, id: Int64)
 
-  private let limit: Int
+  let limit: Int
   /// A binary heap whose root is the worst kept.
   private var heap: [Scored] = []
 

@@ -389,6 +389,22 @@ int32_t strata_bm25_add(
     int32_t *window, uint32_t start, uint32_t size, const uint64_t *allowed, const uint32_t *positions,
     const int32_t *scores, int32_t from, int32_t count);
 
+/// f / (f + offset + factor * length) of postings, what strata_bm25_scores multiplies with the weight.
+void strata_bm25_shares(
+    float *shares, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
+    strata_bm25 weights);
+
+/// Adds to window[positions[i] - start] what strata_bm25_scores gives for shares[i], where the position is allowed.
+void strata_bm25_add_shares(
+    int32_t *window, uint32_t start, const uint64_t *allowed, const uint32_t *positions, const float *shares,
+    int64_t count, float weight);
+
+/// The largest of each 64 slots of a window; `size` is a multiple of 64.
+void strata_bm25_maxima(int32_t *maxima, const int32_t *window, uint32_t size);
+
+/// The k-th largest of values from 0 to below 2^31; `k` is 1...count.
+int32_t strata_bm25_kth(const int32_t *values, int32_t count, int32_t k);
+
 /// Sets the bits of the slots of a window that are at least `least`; `size` is a multiple of 64.
 void strata_bm25_at_least(uint64_t *bits, const int32_t *window, uint32_t size, int32_t least);
 

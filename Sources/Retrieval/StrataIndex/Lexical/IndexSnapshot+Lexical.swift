@@ -1,4 +1,5 @@
-// Owns searching a snapshot by words. What a query comes to is LexicalPlan's; how postings are walked LexicalScorer's.
+// Owns searching a snapshot by words. What a query comes to is LexicalPlan's; how postings are walked LexicalScorer's and
+// UnpackedScorer's.
 
 extension IndexSnapshot {
   /// The readable chunks that score best for what `query` asks (``LexicalQuery/init(parsing:)``), best first.
@@ -19,9 +20,7 @@ extension IndexSnapshot {
     let plan = LexicalPlan(query, in: self, within: readable)
     guard plan.scale > 0 else { return [] }
     var top = TopChunks<Int32>(limit: min(limit, count))
-    for (index, view) in views.enumerated() {
-      LexicalScorer(ids: view.segment.ids, sources: plan.sources(inView: index)).run(plan.allowed[index], &top)
-    }
+    for index in views.indices { plan.score(inView: index, plan.allowed[index], &top) }
     return top.sorted().map { ScoredChunk(id: $0.id, score: Float($0.score) / plan.scale) }
   }
 }

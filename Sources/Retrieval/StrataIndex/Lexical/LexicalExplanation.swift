@@ -56,7 +56,7 @@ extension IndexSnapshot {
       var only = [UInt64](repeating: 0, count: plan.allowed[index].count)
       only.setBit(position)
       var top = TopChunks<Int32>(limit: 1)
-      LexicalScorer(ids: view.segment.ids, sources: plan.sources(inView: index)).run(only, &top)
+      plan.score(inView: index, only, &top)
       guard let found = top.sorted().first else { return nil }
       return LexicalExplanation(
         id: id, score: Float(found.score) / plan.scale, chunkCount: count,
@@ -69,7 +69,7 @@ extension IndexSnapshot {
 extension LexicalPlan {
   fileprivate func part(_ unit: Unit, inView index: Int, position: Int) -> LexicalExplanation.Part? {
     let segment = snapshot.views[index].segment.lexical
-    guard unit.occurrence != .excluded, let list = unit.sources[index]?.list,
+    guard unit.occurrence != .excluded, let list = list(of: unit, inView: index),
       let frequency = list.count(
         at: position, limit: segment.count, titleWeight: unit.isAsIndexed ? segment.titleWeight : 1)
     else { return nil }
@@ -78,7 +78,7 @@ extension LexicalPlan {
     let average = Double(averageLength(of: unit.field))
     let norm = Double(k1) * (1 - Double(b) + Double(b) * Double(length) / average)
     return LexicalExplanation.Part(
-      term: unit.words.map { String(decoding: $0.bytes, as: UTF8.self) }.joined(separator: " "), field: unit.field,
+      term: text(of: unit), field: unit.field,
       isRequired: unit.occurrence == .required, chunkFrequency: unit.frequency, inverseFrequency: unit.inverse,
       repetitions: unit.repetitions, frequency: frequency, length: length, averageLength: average, k1: Double(k1),
       b: Double(b),

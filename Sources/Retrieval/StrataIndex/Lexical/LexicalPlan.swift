@@ -5,36 +5,51 @@ import Foundation
 /// A query's words and phrases, looked up in each segment of a snapshot.
 struct LexicalPlan {
   /// A word of a phrase, or the only one of a term.
-  struct Word: Hashable {
-    var bytes: [UInt8]
+  struct Word {
+    /// Its number in the plan's table.
+    var number: Int
+    var hash: UInt64
     /// Places after the first word of the phrase; stop words leave gaps.
     var offset: Int
   }
 
   /// A word or a phrase with what it weighs.
   struct Unit {
-    let words: [Word]
+    let first: Word
+    /// Of a phrase, the words after the first.
+    let rest: [Word]
     let field: LexicalField?
     let occurrence: LexicalQuery.Occurrence
     var repetitions = 1
-    /// Its postings in each segment that has it.
-    var sources: [Source?] = []
+    /// Its source in the first segment; those in the others follow.
+    var firstSource = 0
     /// Chunks that have it: all that are there for a word, the readable ones for a phrase.
     var frequency = 0
     /// Inverse document frequency; of a phrase, the sum of its words'.
     var inverse: Double = 0
 
+    var words: [Word] { [first] + rest }
     var weight: Float { occurrence == .excluded ? 0 : Float(inverse * Double(repetitions)) }
+    /// Whether the index has a list of exactly this.
+    var isAsIndexed: Bool { rest.isEmpty && field == nil }
   }
 
-  struct Source {
-    /// Keeps a list that was made for this query; others are the segment's.
-    var postings: Postings?
-    let list: PostingList
+  /// Where the postings of a unit are.
+  enum Source {
+    case none
+    /// A term of the segment.
+    case term(Int)
+    /// Made for this query.
+    case made(Int)
   }
 
   let snapshot: IndexSnapshot
+  /// The distinct words of the query.
+  private var table = TermTable(slotCount: 32)
   private(set) var units: [Unit] = []
+  /// For each unit, where its postings are in each segment.
+  private var sources: [Source] = []
+  private var made: [Postings] = []
   /// By segment, the readable chunks that have all that is required and nothing that is excluded.
   private(set) var allowed: [[UInt64]]
   /// What weights are multiplied with, so that scores can be added as integers, in which order makes no difference.
@@ -43,7 +58,7 @@ struct LexicalPlan {
   init(_ query: LexicalQuery, in snapshot: IndexSnapshot, within readable: ChunkBitmap) {
     self.snapshot = snapshot
     allowed = readable.segments
-    for unit in Self.units(of: query, snapshot.analyzer) { add(unit) }
+    for unit in unitsOf(query) { add(unit) }
     for unit in units where unit.occurrence != .optional { restrict(to: unit) }
     let sum = units.reduce(0) { $0 + Double($1.weight) }
     // The largest possible sum stays below 2^30.
@@ -63,110 +78,171 @@ struct LexicalPlan {
     max(1e-6, Float(snapshot.views.reduce(0) { $0 + $1.lexical.length(of: field) }) / Float(max(1, snapshot.count)))
   }
 
-  /// The lists to score in a segment.
-  func sources(inView index: Int) -> [LexicalScorer.Source] {
-    let segment = snapshot.views[index].segment.lexical
-    var weights: [LexicalField?: strata_bm25] = [:]
-    return units.compactMap { unit in
-      guard unit.occurrence != .excluded, let source = unit.sources[index] else { return nil }
-      if weights[unit.field] == nil {
-        let (k1, b) = Self.parameters(snapshot.bm25, unit.field)
-        weights[unit.field] = strata_bm25(
-          weight: 0, offset: k1 * (1 - b), factor: k1 * b / averageLength(of: unit.field))
+  /// BM25's constants without a word's weight.
+  func constants(of field: LexicalField?) -> strata_bm25 {
+    let (k1, b) = Self.parameters(snapshot.bm25, field)
+    return strata_bm25(weight: 0, offset: k1 * (1 - b), factor: k1 * b / averageLength(of: field))
+  }
+
+  /// The postings of a unit in a segment; valid while the plan is.
+  func list(of unit: Unit, inView index: Int) -> PostingList? {
+    switch sources[unit.firstSource + index] {
+    case .none: nil
+    case .term(let term): snapshot.views[index].segment.lexical.postings.list(term)
+    case .made(let number): made[number].list(0)
+    }
+  }
+
+  /// Offers `top` the chunks of a segment that are in `allowed`.
+  func score(inView index: Int, _ allowed: [UInt64], _ top: inout TopChunks<Int32>) {
+    let segment = snapshot.views[index].segment
+    let scored = units.lazy.filter { $0.occurrence != .excluded }
+    if scored.allSatisfy(\.isAsIndexed) {
+      var terms: [UnpackedScorer.Source] = []
+      terms.reserveCapacity(units.count)
+      for unit in scored {
+        if case .term(let term) = sources[unit.firstSource + index] {
+          terms.append(UnpackedScorer.Source(term: term, weight: unit.weight * scale))
+        }
       }
-      guard var weight = weights[unit.field] else { return nil }
+      guard !terms.isEmpty else { return }
+      if let unpacked = segment.lexical.unpacked(for: terms, constants(of: nil)) {
+        UnpackedScorer(ids: segment.ids, postings: unpacked).run(&terms, allowed, &top)
+        return
+      }
+    }
+    var weights: [LexicalField?: strata_bm25] = [:]
+    let lists = scored.compactMap { unit -> LexicalScorer.Source? in
+      guard let list = list(of: unit, inView: index) else { return nil }
+      var weight = weights[unit.field] ?? constants(of: unit.field)
+      weights[unit.field] = weight
       weight.weight = unit.weight * scale
       // Lists made for a query have counts that are weighted already.
-      let titleWeight = unit.isAsIndexed ? segment.titleWeight : 1
       return LexicalScorer.Source(
-        list: source.list, weights: weight, lengths: segment.lengths(of: unit.field), titleWeight: titleWeight)
+        list: list, weights: weight, lengths: segment.lexical.lengths(of: unit.field),
+        titleWeight: unit.isAsIndexed ? segment.lexical.titleWeight : 1)
     }
+    LexicalScorer(ids: segment.ids, sources: Array(lists)).run(allowed, &top)
+    withExtendedLifetime(self) {}
+  }
+
+  func text(of unit: Unit) -> String {
+    unit.words.map { table.withTerm($0.number) { String(decoding: $0, as: UTF8.self) } }.joined(separator: " ")
   }
 
   // MARK: Units
 
   /// The distinct words and phrases of the query in order of appearance.
-  private static func units(of query: LexicalQuery, _ analyzer: Analyzer) -> [Unit] {
-    let stream = TermStream(analyzer)
+  private mutating func unitsOf(_ query: LexicalQuery) -> [Unit] {
     var units: [Unit] = []
-    var places: [[UInt8]: Int] = [:]
-    for clause in query.clauses {
-      var words: [Word] = []
-      var place = 0
-      stream.forEachTerm(in: clause.text) { term in
-        if let term { words.append(Word(bytes: Array(term), offset: place)) }
-        place += 1
-      }
-      if clause.isPlain {
-        for word in words {
-          if let known = places[word.bytes] {
-            units[known].repetitions += 1
-          } else {
-            places[word.bytes] = units.count
-            units.append(Unit(words: [Word(bytes: word.bytes, offset: 0)], field: nil, occurrence: .optional))
+    units.reserveCapacity(16)
+    /// By word, the unit that it is alone, or -1.
+    var places: [Int] = []
+    var words: [Word] = []
+    snapshot.streams.withStream { stream in
+      for clause in query.clauses {
+        words.removeAll(keepingCapacity: true)
+        var place = 0
+        stream.forEachTerm(in: clause.text) { term in
+          if let term {
+            let hash = TermTable.hash(term)
+            let (number, isNew) = table.insert(term, hash: hash)
+            if isNew { places.append(-1) }
+            words.append(Word(number: number, hash: hash, offset: place))
           }
+          place += 1
         }
-      } else if let first = words.first {
-        // A sign or a field belongs to the whole of what the analyzer divides, such as `+state-of-the-art`.
-        let words = words.map { Word(bytes: $0.bytes, offset: $0.offset - first.offset) }
-        units.append(Unit(words: words, field: clause.field, occurrence: clause.occurrence))
+        if clause.isPlain {
+          for word in words {
+            if places[word.number] >= 0 {
+              units[places[word.number]].repetitions += 1
+            } else {
+              places[word.number] = units.count
+              units.append(Self.unit(of: word, field: nil))
+            }
+          }
+        } else if let first = words.first {
+          // A sign or a field belongs to the whole of what the analyzer divides, such as `+state-of-the-art`.
+          let rest = words.dropFirst().map { word in
+            Word(number: word.number, hash: word.hash, offset: word.offset - first.offset)
+          }
+          let start = Word(number: first.number, hash: first.hash, offset: 0)
+          units.append(Unit(first: start, rest: rest, field: clause.field, occurrence: clause.occurrence))
+        }
       }
     }
     return units
   }
 
+  private static func unit(of word: Word, field: LexicalField?) -> Unit {
+    Unit(
+      first: Word(number: word.number, hash: word.hash, offset: 0), rest: [], field: field, occurrence: .optional)
+  }
+
   private mutating func add(_ unit: Unit) {
     var unit = unit
+    unit.firstSource = sources.count
     if unit.isAsIndexed {
       lookUp(&unit)
     } else {
       match(&unit)
-      if unit.frequency == 0, unit.occurrence == .optional, unit.words.count > 1 {
+      if unit.frequency == 0, unit.occurrence == .optional, !unit.rest.isEmpty {
         // A phrase that nothing readable has counts as its words, so that quotes in a question lose nothing.
-        for word in unit.words {
-          add(Unit(words: [Word(bytes: word.bytes, offset: 0)], field: unit.field, occurrence: .optional))
-        }
+        for word in unit.words { add(Self.unit(of: word, field: unit.field)) }
         return
       }
     }
     if unit.frequency > 0 || unit.occurrence == .required { units.append(unit) }
   }
 
+  private func term(of word: Word, in segment: LexicalSegment) -> Int? {
+    table.withTerm(word.number) { segment.terms.index(of: $0, hash: word.hash) }
+  }
+
   /// A word in any field: its postings as they are indexed.
-  private func lookUp(_ unit: inout Unit) {
-    unit.sources.reserveCapacity(snapshot.views.count)
+  private mutating func lookUp(_ unit: inout Unit) {
     for view in snapshot.views {
       let segment = view.segment.lexical
-      guard let number = segment.terms.index(of: unit.words[0].bytes) else {
-        unit.sources.append(nil)
+      guard let number = term(of: unit.first, in: segment) else {
+        sources.append(.none)
         continue
       }
       unit.frequency += view.lexical.documentFrequency(of: number, in: segment)
-      unit.sources.append(Source(list: segment.postings.list(number)))
+      sources.append(.term(number))
     }
     unit.inverse = inverse(unit.frequency)
   }
 
   /// A phrase, or a word in one field: postings made for this query.
-  private func match(_ unit: inout Unit) {
+  private mutating func match(_ unit: inout Unit) {
+    let words = unit.words
     for (index, view) in snapshot.views.enumerated() {
       let segment = view.segment.lexical
+      let terms = words.compactMap { word in
+        term(of: word, in: segment).map { PhraseMatcher.Word(term: $0, offset: word.offset) }
+      }
+      guard terms.count == words.count else {
+        sources.append(.none)
+        continue
+      }
       var matcher = PhraseMatcher(segment: segment, field: unit.field)
       // How rare a word is in a field is counted over all chunks, as everywhere; a phrase is only looked for where it
       // may be found.
-      let postings = matcher.postings(
-        unit.words, within: unit.words.count == 1 ? view.live : allowed[index])
-      unit.frequency += Int(postings?.frequencies.first ?? 0)
-      unit.sources.append(postings.map { Source(postings: $0, list: $0.list(0)) })
+      if let postings = matcher.postings(terms, within: words.count == 1 ? view.live : allowed[index]) {
+        unit.frequency += Int(postings.frequencies.first ?? 0)
+        sources.append(.made(made.count))
+        made.append(postings)
+      } else {
+        sources.append(.none)
+      }
     }
-    if unit.words.count == 1 {
+    if words.count == 1 {
       unit.inverse = inverse(unit.frequency)
     } else {
-      for word in unit.words {
+      for word in words {
         let frequency = snapshot.views.reduce(0) { sum, view in
           let segment = view.segment.lexical
-          return sum
-            + (segment.terms.index(of: word.bytes).map { view.lexical.documentFrequency(of: $0, in: segment) } ?? 0)
+          return sum + (term(of: word, in: segment).map { view.lexical.documentFrequency(of: $0, in: segment) } ?? 0)
         }
         unit.inverse += inverse(frequency)
       }
@@ -181,17 +257,12 @@ struct LexicalPlan {
   private mutating func restrict(to unit: Unit) {
     for index in allowed.indices {
       var matches = [UInt64](repeating: 0, count: allowed[index].count)
-      if let list = unit.sources[index]?.list {
-        list.forEachPosition(limit: snapshot.views[index].segment.count) { matches.setBit($0) }
+      list(of: unit, inView: index)?.forEachPosition(limit: snapshot.views[index].segment.count) {
+        matches.setBit($0)
       }
       for word in matches.indices {
         allowed[index][word] &= unit.occurrence == .excluded ? ~matches[word] : matches[word]
       }
     }
   }
-}
-
-extension LexicalPlan.Unit {
-  /// Whether the index has a list of exactly this.
-  var isAsIndexed: Bool { words.count == 1 && field == nil }
 }

@@ -44,6 +44,10 @@ public struct LexicalQuery: Sendable, Hashable {
 
   /// What `text` asks for. A query that would only exclude is read as plain words, since it could find nothing.
   public init(parsing text: String) {
+    if Self.isPlain(text) {
+      self.init(words: text)
+      return
+    }
     var reader = Reader(text: text[...])
     let clauses = reader.clauses()
     self.init(clauses: clauses.contains { $0.occurrence != .excluded } ? clauses : [Clause(text)])
@@ -51,6 +55,27 @@ public struct LexicalQuery: Sendable, Hashable {
 }
 
 extension LexicalQuery {
+  /// Whether text has no sign that ``Reader`` could read: most has none, and looking at bytes is far cheaper than at
+  /// characters. False where it would take more than a byte to tell.
+  private static func isPlain(_ text: String) -> Bool {
+    text.utf8.withContiguousStorageIfAvailable { bytes in
+      var before = UInt8(ascii: " ")
+      for (index, byte) in bytes.enumerated() {
+        switch byte {
+        case UInt8(ascii: "\""): return false
+        // Signs count at the beginning of a word, fields after their names.
+        case UInt8(ascii: "+"), UInt8(ascii: "-"): if before <= 0x20 || before >= 0x80 { return false }
+        case UInt8(ascii: ":"): if before == UInt8(ascii: "e") || before == UInt8(ascii: "y") { return false }
+        // “ and ” are E2 80 9C and E2 80 9D.
+        case 0x9C, 0x9D: if before == 0x80, index > 1, bytes[index - 2] == 0xE2 { return false }
+        default: break
+        }
+        before = byte
+      }
+      return true
+    } ?? false
+  }
+
   /// Reads clauses from left to right.
   private struct Reader {
     var text: Substring
@@ -58,10 +83,6 @@ extension LexicalQuery {
     var plain = ""
 
     mutating func clauses() -> [Clause] {
-      // Most queries are plain: those are taken whole.
-      guard text.utf8.contains(where: { "\"+-:".utf8.contains($0) || $0 == 0xE2 }) else {
-        return [Clause(String(text))]
-      }
       var clauses: [Clause] = []
       while let first = text.first {
         if let clause = clause() {

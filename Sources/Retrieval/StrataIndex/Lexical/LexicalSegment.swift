@@ -14,7 +14,10 @@ final class LexicalSegment: Sendable {
   /// How many times an occurrence in the title counts.
   let titleWeight: UInt32
   let chunkTerms: ChunkTerms
+  let cache = UnpackedCache()
 
+  /// How many postings there are.
+  let postingCount: Int
   /// How many chunks there are.
   var count: Int { lengths.count }
 
@@ -29,6 +32,7 @@ final class LexicalSegment: Sendable {
     self.bodyLengths = bodyLengths
     self.titleWeight = titleWeight
     self.chunkTerms = chunkTerms
+    postingCount = postings.frequencies.reduce(0) { $0 + Int($1) }
   }
 
   func lengths(of field: LexicalField?) -> Column<UInt32> {

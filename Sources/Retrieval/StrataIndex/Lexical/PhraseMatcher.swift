@@ -2,6 +2,12 @@
 
 /// Finds where words follow each other in a segment.
 struct PhraseMatcher {
+  /// A term of the segment and how many places after the first it follows.
+  struct Word {
+    let term: Int
+    let offset: Int
+  }
+
   private let segment: LexicalSegment
   private let field: LexicalField?
   private var reader = PostingReader()
@@ -12,13 +18,8 @@ struct PhraseMatcher {
   }
 
   /// The chunks of `allowed` that have the words, each at its offset from the first, and how often; nil for none.
-  mutating func postings(_ words: [LexicalPlan.Word], within allowed: [UInt64]) -> Postings? {
-    var terms: [Int] = []
-    for word in words {
-      guard let term = segment.terms.index(of: word.bytes) else { return nil }
-      terms.append(term)
-    }
-    let found = words.count == 1 ? occurrences(of: terms[0], within: allowed) : phrases(words, terms, within: allowed)
+  mutating func postings(_ words: [Word], within allowed: [UInt64]) -> Postings? {
+    let found = words.count == 1 ? occurrences(of: words[0].term, within: allowed) : phrases(words, within: allowed)
     guard !found.isEmpty else { return nil }
     var writer = PostingsWriter(lengths: segment.lengths(of: field), titleWeight: 1)
     writer.beginTerm(mostPostings: found.count)
@@ -46,11 +47,11 @@ struct PhraseMatcher {
   }
 
   private mutating func phrases(
-    _ words: [LexicalPlan.Word], _ terms: [Int], within allowed: [UInt64]
+    _ words: [Word], within allowed: [UInt64]
   ) -> [(UInt32, UInt32)] {
     // Chunks that have all the words; only there places are read.
     var candidates = allowed
-    for term in Set(terms) {
+    for term in Set(words.map(\.term)) {
       var having = [UInt64](repeating: 0, count: allowed.count)
       segment.postings.list(term).forEachPosition(limit: segment.count) { having.setBit($0) }
       for word in candidates.indices { candidates[word] &= having[word] }
@@ -61,7 +62,7 @@ struct PhraseMatcher {
       let offset = UInt32(word.offset)
       let field = field
       var next: [UInt32: [UInt32]] = [:]
-      reader.forEachPosting(of: terms[index], in: segment) { posting, bytes in
+      reader.forEachPosting(of: word.term, in: segment) { posting, bytes in
         guard candidates.testBit(Int(posting.position)) else { return }
         let known = index == 0 ? nil : starts[posting.position]
         if index > 0, known == nil { return }

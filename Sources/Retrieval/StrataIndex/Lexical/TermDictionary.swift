@@ -17,20 +17,23 @@ struct TermDictionary: Sendable {
   }
 
   /// - Complexity: O(1) on average.
-  func index(of term: UnsafeBufferPointer<UInt8>) -> Int? {
+  func index(of term: UnsafeBufferPointer<UInt8>) -> Int? { index(of: term, hash: TermTable.hash(term)) }
+
+  /// - Parameter hash: ``TermTable/hash(_:)`` of the term.
+  func index(of term: UnsafeBufferPointer<UInt8>, hash: UInt64) -> Int? {
+    let slots = slots.buffer
     let mask = slots.count - 1
-    var slot = Int(truncatingIfNeeded: TermTable.hash(term)) & mask
+    var slot = Int(truncatingIfNeeded: hash) & mask
     // A table from a hostile file may be full: never go round twice.
     for _ in 0..<slots.count {
       let found = Int(slots[slot])
       if found == 0 { return nil }
-      if self[found - 1].elementsEqual(term) { return found - 1 }
+      let (start, end) = (Int(starts[found - 1]), Int(starts[found]))
+      if end - start == term.count, TermTable.isEqual(bytes.buffer.baseAddress, start, term) { return found - 1 }
       slot = (slot + 1) & mask
     }
     return nil
   }
-
-  func index(of term: [UInt8]) -> Int? { term.withUnsafeBufferPointer { index(of: $0) } }
 }
 
 /// Numbers distinct byte strings in order of first appearance.
@@ -38,14 +41,22 @@ struct TermTable {
   private(set) var bytes: [UInt8] = []
   private(set) var starts: [UInt32] = [0]
   /// Open addressing: upper half of the hash, and number + 1 below it; 0 where nothing is.
-  private var slots = [UInt64](repeating: 0, count: 256)
+  private var slots: [UInt64]
+
+  /// - Parameter slotCount: a power of two, twice as many as terms are expected; it grows.
+  init(slotCount: Int = 256) { slots = [UInt64](repeating: 0, count: slotCount) }
 
   var count: Int { starts.count - 1 }
 
   /// The number of `key`, and whether it is new.
   @inline(__always)
   mutating func insert(_ key: UnsafeBufferPointer<UInt8>) -> (index: Int, isNew: Bool) {
-    let hash = Self.hash(key)
+    insert(key, hash: Self.hash(key))
+  }
+
+  /// - Parameter hash: ``hash(_:)`` of the key.
+  @inline(__always)
+  mutating func insert(_ key: UnsafeBufferPointer<UInt8>, hash: UInt64) -> (index: Int, isNew: Bool) {
     let found: Int? = slots.withUnsafeBufferPointer { slots in
       bytes.withUnsafeBufferPointer { bytes in
         starts.withUnsafeBufferPointer { starts in
@@ -91,8 +102,16 @@ struct TermTable {
     slots[slot] = entry
   }
 
+  /// Valid until the next change.
   private subscript(index: Int) -> UnsafeBufferPointer<UInt8> {
     bytes.withUnsafeBufferPointer { UnsafeBufferPointer(rebasing: $0[Int(starts[index])..<Int(starts[index + 1])]) }
+  }
+
+  /// Calls `body` with the bytes of a term.
+  func withTerm<R>(_ index: Int, _ body: (UnsafeBufferPointer<UInt8>) -> R) -> R {
+    bytes.withUnsafeBufferPointer {
+      body(UnsafeBufferPointer(rebasing: $0[Int(starts[index])..<Int(starts[index + 1])]))
+    }
   }
 
   /// What has been numbered so far, for searching.
@@ -102,7 +121,9 @@ struct TermTable {
   }
 
   @inline(__always)
-  private static func isEqual(_ bytes: UnsafePointer<UInt8>?, _ start: Int, _ key: UnsafeBufferPointer<UInt8>) -> Bool {
+  fileprivate static func isEqual(
+    _ bytes: UnsafePointer<UInt8>?, _ start: Int, _ key: UnsafeBufferPointer<UInt8>
+  ) -> Bool {
     guard let bytes, let other = key.baseAddress else { return key.isEmpty }
     let (first, second) = (UnsafeRawPointer(bytes + start), UnsafeRawPointer(other))
     var offset = 0

@@ -1,0 +1,125 @@
+// Tests that a score does not depend on how it is computed: from packed or unpacked postings, in which family of
+// instructions.
+import CStrataKernels
+import Foundation
+import StrataCore
+import StrataIndex
+import Testing
+
+@Suite("Lexical scoring", .serialized)
+struct LexicalScoringTests {
+  /// Every family that this processor has.
+  private static let families = {
+    let before = strata_isa_current()
+    defer { _ = strata_isa_use(before) }
+    return [STRATA_ISA_PORTABLE, STRATA_ISA_AVX2, STRATA_ISA_AVX512, STRATA_ISA_NEON].filter(strata_isa_use)
+  }()
+
+  /// Calls `body` under each family.
+  private func forEachFamily(_ body: (String) throws -> Void) rethrows {
+    let before = strata_isa_current()
+    defer { _ = strata_isa_use(before) }
+    for family in Self.families where strata_isa_use(family) {
+      try body(String(cString: strata_isa_name(family)))
+    }
+  }
+
+  private func index(_ content: inout RandomContent, chunks: Int) throws -> HybridIndex {
+    let index = HybridIndex(
+      dimension: nil, bm25: BM25Parameters(titleWeight: Int.random(in: 0...3, using: &content.random)))
+    try index.apply(
+      adding: (0..<chunks).map {
+        var entry = content.entry(Int64($0))
+        entry.vector = nil
+        return entry
+      })
+    return index
+  }
+
+  private func lexical(_ snapshot: IndexSnapshot, _ query: String, _ limit: Int, _ who: Principal) -> [ScoredChunk] {
+    snapshot.lexical(query, limit: limit, within: snapshot.readable(by: who))
+  }
+
+  @Test("A search finds the same however often the index was searched", arguments: 0..<4)
+  func unpacking(seed: Int) throws {
+    var content = RandomContent(seed: UInt64(seed))
+    // The second needs several windows.
+    let index = try index(&content, chunks: seed == 1 ? 40_000 : 300)
+    for round in 0..<2 {
+      let snapshot = index.snapshot()
+      let asked = (0..<40).map { number in
+        (content.words(1...4), number % 3 == 0 ? 400 : number % 12 + 1, content.principal())
+      }
+      // Queries of a word or two come to all postings after a while, and from then on these are unpacked.
+      let first = asked.map { lexical(snapshot, $0.0, $0.1, $0.2) }
+      for _ in 0..<3 {
+        for (query, expected) in zip(asked, first) {
+          #expect(lexical(snapshot, query.0, query.1, query.2) == expected, "round \(round), \(query)")
+        }
+      }
+      // Another average length, and holes.
+      try index.apply(adding: [], removing: (0..<50).map { _ in Int64.random(in: 0..<300, using: &content.random) })
+    }
+  }
+
+  @Test("Every family of instructions finds the same, to the last bit")
+  func families() throws {
+    var content = RandomContent(seed: 77)
+    let asked = (0..<30).map { _ in (content.words(1...6), content.principal()) }
+    var expected: [[ScoredChunk]]?
+    try forEachFamily { family in
+      var content = RandomContent(seed: 78)
+      let snapshot = try index(&content, chunks: 3000).snapshot()
+      for _ in 0..<4 {
+        let found = asked.map { lexical(snapshot, $0.0, 20, $0.1) }
+        #expect(found == expected ?? found, "\(family)")
+        expected = found
+      }
+    }
+  }
+
+  @Test("Every family of instructions computes the same bits at odd sizes")
+  func kernels() {
+    var random = SeededGenerator(state: 5)
+    let chunkCount = 3000
+    let lengths = (0..<chunkCount).map { _ in UInt32.random(in: 0...2000, using: &random) }
+    let allowed = (0...(chunkCount / 64)).map { _ in random.next() }
+    for count in [1, 7, 16, 63, 64, 65, 127, 128, 500] {
+      let positions = (0..<chunkCount).shuffled(using: &random).prefix(count).sorted().map(UInt32.init)
+      let counts = (0..<count).map { _ in UInt32.random(in: 1...30, using: &random) }
+      let weights = strata_bm25(weight: Float.random(in: 1...0x1p29, using: &random), offset: 0.31, factor: 0.0071)
+      var expected: Result?
+      forEachFamily { family in
+        var shares = [Float](repeating: 0, count: count)
+        var window = [Int32](repeating: 3, count: 3072)
+        strata_bm25_shares(&shares, positions, counts, Int32(count), lengths, weights)
+        strata_bm25_add_shares(&window, 0, allowed, positions, shares, Int64(count), weights.weight)
+        var scores = [Int32](repeating: 0, count: count)
+        if count <= Int(STRATA_POSTINGS_BLOCK) {
+          strata_bm25_scores(&scores, positions, counts, Int32(count), lengths, weights)
+          for (position, score) in zip(positions, scores) {
+            let isAllowed = allowed[Int(position) >> 6] >> UInt64(position & 63) & 1 == 1
+            #expect(window[Int(position)] == 3 + (isAllowed ? score : 0))
+          }
+        }
+        var maxima = [Int32](repeating: 0, count: 48)
+        strata_bm25_maxima(&maxima, window, 3072)
+        #expect(maxima == (0..<48).map { window[($0 * 64)..<($0 * 64 + 64)].max() ?? 0 })
+        let kth = (1...48).map { strata_bm25_kth(maxima, 48, $0) }
+        #expect(kth == maxima.sorted(by: >))
+        var bits = [UInt64](repeating: 0, count: 48)
+        strata_bm25_at_least(&bits, window, 3072, kth[9])
+        let found = Result(shares: shares.map(\.bitPattern), scores: scores, window: window, bits: bits)
+        #expect(found == expected ?? found, "\(family), \(count) postings")
+        expected = found
+      }
+    }
+  }
+
+  private struct Result: Equatable {
+    var shares: [UInt32]
+    var scores: [Int32]
+    var window: [Int32]
+    var bits: [UInt64]
+  }
+}
