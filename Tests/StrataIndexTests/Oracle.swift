@@ -87,7 +87,7 @@ struct RandomContent {
   mutating func entry(_ id: Int64) -> IndexEntry {
     IndexEntry(
       id: id, document: "d\(id % 9)", title: words(0...3), body: words(0...40),
-      vector: Bool.random(using: &random) ? vector() : nil, readers: someReaders())
+      vector: Bool.random(using: &random) ? vector() : nil, readers: someReaders(), entities: entities())
   }
 
   mutating func principal() -> Principal {

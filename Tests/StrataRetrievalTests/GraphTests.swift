@@ -21,19 +21,47 @@ struct SeededNumbers: RandomNumberGenerator {
 
 @Suite("Entities")
 struct EntityExtractorTests {
+  /// The names that `text` has in a role.
+  private func names(_ text: String, _ role: ChunkEntities.Role, title: String? = nil) -> Set<String> {
+    Set(EntityExtractor().entities(in: text, title: title).mentions.filter { $0.role.contains(role) }.map(\.name))
+  }
+
   @Test("names are runs of capitalized words, without function words around them")
   func names() {
     let text = """
       In 1990 J. K. Rowling met the University of Kent's Émile Zola. The Beatles, however, went to São Paulo-Guarulhos; \
       NASA did not.
       """
-    let found = EntityExtractor().mentions(in: text)
-    #expect(found.names.isSuperset(of: ["beatles", "nasa", "sao paulo guarulhos"]))
-    #expect(found.names.contains("university of kent emile zola"))
-    #expect(found.parts.isSuperset(of: ["university of kent", "emile zola", "rowling", "sao paulo"]))
-    #expect(!found.names.contains("in") && !found.names.contains("the beatles"))
-    #expect(EntityExtractor().mentions(in: "").names.isEmpty)
-    #expect(EntityExtractor().mentions(in: "nothing has a capital here, 42 times").names.isEmpty)
+    let (named, parts) = (names(text, .named), names(text, .part))
+    #expect(named.isSuperset(of: ["beatles", "nasa", "sao paulo guarulhos"]))
+    #expect(named.contains("university of kent emile zola"))
+    #expect(parts.isSuperset(of: ["university of kent", "emile zola", "rowling", "sao paulo"]))
+    #expect(!named.contains("in") && !named.contains("the beatles") && named.isDisjoint(with: parts))
+    #expect(EntityExtractor().entities(in: "") == .none)
+    #expect(EntityExtractor().entities(in: "nothing has a capital here, 42 times") == .none)
+  }
+
+  @Test("a name counts as often as it stands there, and the title says whom the document is about")
+  func counts() {
+    let found = EntityExtractor().entities(
+      in: "Mercury is small. People call Mercury a planet, and so do we.", title: "Mercury (planet)")
+    #expect(found.subject == "mercury")
+    #expect(found.mentions.first { $0.name == "mercury" }?.count == 2)
+    #expect(names("no names", .subject, title: "Venus") == ["venus"])
+  }
+
+  @Test("the few words between two names are what the text says of them")
+  func relations() {
+    let found = EntityExtractor().entities(
+      in: """
+        Ada Lovelace wrote to Charles Babbage. Orla Vance, Drumkeel. The Silver Harbour is a film directed by Orla Vance. \
+        Rome and Paris. London is far away from everything that lies in the middle of Wales.
+        """)
+    #expect(
+      found.relations == [
+        ChunkEntities.Relation("ada lovelace", "wrote to", "charles babbage"),
+        ChunkEntities.Relation("silver harbour", "is a film directed by", "orla vance"),
+      ])
   }
 
   @Test("a title stands for a name without what distinguishes it")
@@ -46,116 +74,124 @@ struct EntityExtractorTests {
   }
 }
 
-@Suite("Entity graph")
-struct EntityGraphTests {
-  static func contribution(_ random: inout SeededNumbers) -> EntityGraph.Contribution {
-    let names = Set(
-      (0..<Int.random(in: 0...4, using: &random)).map { _ in "name \(Int.random(in: 0..<12, using: &random))" })
-    let parts = Set(
-      (0..<Int.random(in: 0...3, using: &random)).map { _ in "name \(Int.random(in: 0..<12, using: &random))" })
-    let subject = Bool.random(using: &random) ? "name \(Int.random(in: 0..<12, using: &random))" : nil
-    return EntityGraph.Contribution(mentions: EntityMentions(names: names, parts: parts), subject: subject)
-  }
-
-  @Test("removing takes back exactly what adding gave, in any order", arguments: 0..<8)
-  func inverse(seed: UInt64) {
-    var random = SeededNumbers(seed: seed)
-    let all = (1...40).map { (Int64($0), Self.contribution(&random)) }
-    let kept = Set(all.map(\.0).shuffled(using: &random).prefix(15))
-    var graph = EntityGraph()
-    for (id, contribution) in all.shuffled(using: &random) { graph.add(id, contribution) }
-    for (id, _) in all.shuffled(using: &random) where !kept.contains(id) { graph.remove(id) }
-    var fresh = EntityGraph()
-    for (id, contribution) in all where kept.contains(id) { fresh.add(id, contribution) }
-    #expect(graph == fresh)
-    for (id, _) in all { graph.remove(id) }
-    #expect(graph == EntityGraph() && graph.entityCount == 0)
-  }
-
-  @Test("replacing a chunk leaves nothing of what it was")
-  func replacing() {
-    var random = SeededNumbers(seed: 3)
-    var graph = EntityGraph()
-    graph.add(1, Self.contribution(&random))
-    let last = Self.contribution(&random)
-    graph.add(1, last)
-    var fresh = EntityGraph()
-    fresh.add(1, last)
-    #expect(graph == fresh)
-  }
-
-  @Test("a walk is the personalized PageRank that networkx computes")
+@Suite("Walk")
+struct GraphWalkGoldenTests {
+  @Test("a walk is the personalized PageRank that networkx computes, whatever segment has which chunk")
   func networkx() throws {
     let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden/walks.json")
     let cases = try #require(JSON(parsing: Array(Data(contentsOf: url))).arrayValue)
     #expect(cases.count >= 4)
-    for entry in cases {
-      var graph = EntityGraph()
-      for chunk in entry["chunks"]?.arrayValue ?? [] {
-        let names = Set((chunk["names"]?.arrayValue ?? []).compactMap(\.stringValue))
-        graph.add(
-          Int64(chunk["id"]?.intValue ?? 0),
-          EntityGraph.Contribution(mentions: EntityMentions(names: names), subject: chunk["subject"]?.stringValue))
+    for (number, entry) in cases.enumerated() {
+      let index = HybridIndex(dimension: nil)
+      let entries = (entry["chunks"]?.arrayValue ?? []).map(Self.entry)
+      if number.isMultiple(of: 2) {
+        try index.apply(adding: entries)
+      } else {
+        for entry in entries { try index.apply(adding: [entry]) }
       }
       var options = GraphWalk.Options()
       options.tolerance = 1e-12
+      options.relationWeight = entry["relationWeight"]?.doubleValue ?? .nan
       let seeds = (entry["seeds"]?.arrayValue ?? []).map {
         (id: Int64($0["id"]?.intValue ?? 0), score: $0["score"]?.doubleValue ?? 0)
       }
-      let ids = (entry["chunks"]?.arrayValue ?? []).compactMap { $0["id"]?.intValue.map(Int64.init) }
-      let walk = GraphWalk(graph, within: Set(ids), options: options)
-      let found = walk.rank(seeds: seeds, question: EntityMentions(), limit: 100)
-      #expect(!found.isEmpty)
-      for chunk in found {
+      let snapshot = index.snapshot()
+      let walk = GraphWalk(snapshot, within: snapshot.readable(by: .anonymous), options: options)
+      let found = walk.rank(seeds: seeds, limit: 100)
+      #expect(!found.chunks.isEmpty)
+      for chunk in found.chunks {
         let expected = entry["ranks"]?[String(chunk.id)]?.doubleValue ?? .nan
         #expect(abs(Double(chunk.score) - expected) < 1e-6)
+        // Who came over no entity started here.
+        let shares = found.reasons(ofChunk: chunk.id, limit: 100).map(\.share)
+        let isSeed = seeds.contains { $0.id == chunk.id }
+        #expect(shares.reduce(0, +) < 1 + 1e-6 && (isSeed || shares.reduce(0, +) > 1 - 1e-4))
       }
     }
   }
 
-  @Test("what may not be read changes nothing: the walk is that of a graph without it", arguments: 0..<8)
-  func confinement(seed: UInt64) {
-    var random = SeededNumbers(seed: seed)
-    let all = (1...60).map { (Int64($0), Self.contribution(&random)) }
-    let readable = Set(all.map(\.0).shuffled(using: &random).prefix(30))
-    var graph = EntityGraph()
-    var confined = EntityGraph()
-    for (id, contribution) in all {
-      graph.add(id, contribution)
-      if readable.contains(id) { confined.add(id, contribution) }
+  private static func entry(_ chunk: JSON) -> IndexEntry {
+    func names(_ key: String) -> [String] { (chunk[key]?.arrayValue ?? []).compactMap(\.stringValue) }
+    var mentions = names("names").map { ChunkEntities.Mention($0) }
+    mentions += names("parts").map { ChunkEntities.Mention($0, .part) }
+    if let subject = chunk["subject"]?.stringValue { mentions.append(ChunkEntities.Mention(subject, .subject)) }
+    let relations = (chunk["relations"]?.arrayValue ?? []).compactMap { relation in
+      relation[0]?.stringValue.flatMap { subject in
+        relation[1]?.stringValue.map {
+          ChunkEntities.Relation(subject, "says", $0, count: relation[2]?.intValue ?? 1)
+        }
+      }
     }
-    let seeds = all.prefix(20).map { (id: $0.0, score: Double.random(in: 0.1...1, using: &random)) }
-    let question = EntityMentions(names: ["name 1"], parts: ["name 2", "name 3"])
-    let within = GraphWalk(graph, within: readable)
-    let without = GraphWalk(confined, within: readable)
-    let found = within.rank(seeds: seeds, question: question, limit: 100)
-    #expect(found == without.rank(seeds: seeds, question: question, limit: 100))
-    #expect(found.allSatisfy { readable.contains($0.id) })
-    for first in 1...60 {
-      #expect(within.areLinked(Int64(first), 7) == without.areLinked(Int64(first), 7))
-    }
+    return IndexEntry(
+      id: Int64(chunk["id"]?.intValue ?? 0), document: "d", body: "", readers: [.everyone],
+      entities: ChunkEntities(mentions, relations: relations))
   }
 }
 
 @Suite("Graph of a collection")
-struct GraphIndexTests {
-  @Test("the graph follows the store, deletes included")
+struct CollectionGraphTests {
+  @Test("the graph follows the store, deletes included, and the past stays as it was")
   func follows() async throws {
     let store = InMemoryDocumentStore()
-    let folder = try TemporaryFolder()
+    try await CollectionIndex.setHistory(HistoryPolicy(age: .seconds(3600)), store: store)
+    let (folder, indexes) = (try TemporaryFolder(), try TemporaryFolder())
     try folder.write("a.md", "# Ada Lovelace\n\nAda Lovelace wrote to Charles Babbage.")
     try folder.write("b.md", "# Charles Babbage\n\nCharles Babbage built engines in London.")
     let ingestor = Ingestor(store: store, embedder: nil)
     _ = try await ingestor.ingest(folder.path)
-    let index = GraphIndex(store: store)
-    let before = try await index.current()
-    #expect(before.chunkCount == 2)
-    try folder.write("c.md", "# London\n\nA city where Ada Lovelace lived.")
+    let index = try await CollectionIndex.open(
+      store: store, dimension: nil, folder: indexes.path, createsCollection: true)
+    func names() async throws -> [String] {
+      try await index.refresh()
+      let snapshot = index.index.snapshot()
+      return snapshot.entityNames(within: snapshot.readable(by: .anonymous))
+    }
+    let before = try await names()
+    #expect(before.contains("ada lovelace") && before.contains("london"))
+    try folder.write("c.md", "# Drumkeel\n\nA town where Orla Vance lived.")
     _ = try await ingestor.ingest(folder.path)
-    #expect(try await index.current().chunkCount == 3)
+    #expect(try await names().contains("orla vance"))
+    try await Task.sleep(for: .milliseconds(5))
+    let then = Date()
+    try await Task.sleep(for: .milliseconds(5))
     try folder.remove("c.md")
     _ = try await ingestor.ingest(folder.path)
-    #expect(try await index.current() == before)
+    #expect(try await names() == before)
+    let past = try index.index.snapshot(asOf: then)
+    #expect(past.entity("orla vance", within: past.readable(by: .anonymous))?.passages.count == 1)
+    #expect(try await index.verify().problems.isEmpty)
+  }
+
+  @Test("another way of finding entities makes the index anew")
+  func choice() async throws {
+    let store = InMemoryDocumentStore()
+    let (folder, indexes) = (try TemporaryFolder(), try TemporaryFolder())
+    try folder.write("a.md", "# Ada Lovelace\n\nAda Lovelace wrote to Charles Babbage.")
+    _ = try await Ingestor(store: store, embedder: nil).ingest(folder.path)
+    func open() async throws -> CollectionIndex {
+      let index = try await CollectionIndex.open(store: store, dimension: nil, folder: indexes.path)
+      try await index.load()
+      return index
+    }
+    func names(_ index: CollectionIndex) -> [String] {
+      let snapshot = index.index.snapshot()
+      return snapshot.entityNames(within: snapshot.readable(by: .anonymous))
+    }
+    do {
+      let index = try await open()
+      #expect(!names(index).isEmpty)
+      try await index.flush()
+    }
+    await store.setSetting("graph", to: "off", in: "default")
+    do {
+      let index = try await open()
+      #expect(names(index).isEmpty)
+      try await index.flush()
+    }
+    await store.setSetting("graph", to: nil, in: "default")
+    let index = try await open()
+    #expect(names(index).contains("charles babbage"))
+    #expect(throws: RetrievalError.self) { try GraphExtraction("magic") }
   }
 
   @Test("two passages that answer only together are found, by those who may read both")
@@ -178,8 +214,12 @@ struct GraphIndexTests {
     let found = try await retriever.search(query, as: Principal(user: "amy"))
     #expect(Set(found.prefix(2).map(\.document)) == ["film.md", "person.md"])
     #expect(found.first?.explanation?.stages.contains { $0.name == "pair" } == true)
+    #expect(
+      found.first { $0.document == "person.md" }?.explanation?.entities.contains { $0.name == "orla vance" } == true)
     let hidden = try await retriever.search(query, as: .anonymous)
     #expect(!hidden.contains { $0.document == "person.md" })
     #expect(!hidden.contains { $0.explanation?.stages.contains { $0.note?.contains("Orla") == true } == true })
+    // A name that only the hidden document is about links nothing for who may not read that.
+    #expect(!hidden.contains { $0.explanation?.entities.contains { $0.name == "orla vance" } == true })
   }
 }

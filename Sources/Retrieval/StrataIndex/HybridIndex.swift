@@ -168,6 +168,14 @@ public final class HybridIndex: Sendable {
     return nil
   }
 
+  /// What a chunk gives to the entity graph; nil for one that is not there.
+  public func entities(ofChunk id: Int64) -> ChunkEntities? {
+    for view in published.withLock(\.views) {
+      if let position = view.position(of: id) { return view.segment.entities.contribution(position) }
+    }
+    return nil
+  }
+
   /// The ids of all chunks.
   public func chunkIDs() -> Set<Int64> {
     let views = published.withLock(\.views)
@@ -184,6 +192,7 @@ public final class HybridIndex: Sendable {
       let fingerprint = view.fingerprint(position)
       return fingerprint.contentHash == ChunkFingerprint.contentHash(entry)
         && fingerprint.vectorHash == ChunkFingerprint.vectorHash(entry.vector)
+        && fingerprint.entityHash == entry.entities.hash
     }
     return false
   }

@@ -17,12 +17,14 @@ public struct IndexEntry: Sendable, Hashable {
   public var readers: [Reader]
   /// Typed metadata that searches can filter by.
   public var fields: [String: FieldValue]
+  /// What it gives to the entity graph.
+  public var entities: ChunkEntities
   /// From when on searches as of a time find the chunk; nil means from now on.
   public var since: Date?
 
   public init(
     id: Int64, document: String, title: String = "", body: String, vector: [Float]? = nil, readers: [Reader],
-    fields: [String: FieldValue] = [:], since: Date? = nil
+    fields: [String: FieldValue] = [:], entities: ChunkEntities = .none, since: Date? = nil
   ) {
     self.id = id
     self.document = document
@@ -31,6 +33,7 @@ public struct IndexEntry: Sendable, Hashable {
     self.vector = vector
     self.readers = readers
     self.fields = fields
+    self.entities = entities
     self.since = since
   }
 }

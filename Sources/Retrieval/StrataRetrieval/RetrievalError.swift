@@ -118,8 +118,4 @@ extension RetrievalError {
       ErrorCode("query_invalid", .invalidInput), "The query is not one: \(message)",
       remedy: "docs/search.md shows what a query may have.")
   }
-
-  static func unsupportedQuery(_ message: String, remedy: String) -> RetrievalError {
-    RetrievalError(ErrorCode("query_unsupported", .invalidInput), message, remedy: remedy)
-  }
 }

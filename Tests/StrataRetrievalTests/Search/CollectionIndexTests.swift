@@ -67,6 +67,7 @@ struct CollectionIndexTests {
     func entry(_ number: Int, _ change: (inout IndexEntry) -> Void) async throws -> IndexEntry {
       let record = try #require(await store.document(chunks[number].document, version: nil, in: "default"))
       var entry = IndexEntry(chunks[number], of: record)
+      entry.entities = index.index.entities(ofChunk: entry.id) ?? .none
       change(&entry)
       return entry
     }
@@ -74,10 +75,11 @@ struct CollectionIndexTests {
       adding: [
         try await entry(0) { $0.body += "!" }, try await entry(1) { $0.vector = nil },
         try await entry(2) { $0.readers = [] }, try await entry(3) { $0.id = 4711 },
+        try await entry(5) { $0.entities = .none },
       ], removing: [chunks[3].id])
     let problems = try await index.verify().problems
-    #expect(Set(problems.map(\.kind)) == [.content, .vector, .readers, .missing, .extra])
-    #expect(problems.count == 5)
+    #expect(Set(problems.map(\.kind)) == [.content, .vector, .readers, .missing, .extra, .entities])
+    #expect(problems.count == 6)
     try await index.reload()
     #expect(try await index.verify().problems.isEmpty)
   }

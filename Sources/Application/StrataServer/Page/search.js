@@ -85,7 +85,7 @@ function marked(text, words) {
     (stems.some((stem) => piece.toLowerCase().startsWith(stem)) ? h("b", {}, piece) : piece));
 }
 
-function explanation({ legs, fused, stages, words }, best) {
+function explanation({ legs, fused, stages, words, entities }, best) {
   const rows = Object.entries(legs).map(([name, leg]) => h("tr", {},
     h("th", { scope: "row" }, legNames[name] ?? name),
     h("td", { class: "number" }, `#${leg.rank}`),
@@ -109,6 +109,11 @@ function explanation({ legs, fused, stages, words }, best) {
         h("ul", {}, ...words.slice(0, 8).map((word) => h("li", { title: word.note },
           h("code", {}, word.term), bar(most > 0 ? word.score / most : 0, "lexical"),
           h("span", { class: "number" }, word.score.toFixed(2)))))),
+      entities.length > 0 && h("div", { class: "why-words" },
+        h("h3", {}, "Linked by"),
+        h("ul", {}, ...entities.map((entity) => h("li", {},
+          h("code", {}, entity.name), bar(entity.share, "graph"),
+          h("span", { class: "number" }, `${Math.round(100 * entity.share)} %`))))),
       h("p", { class: "why-total" }, `Fused score ${fused.toFixed(4)}`)));
 }
 

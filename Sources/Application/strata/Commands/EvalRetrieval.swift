@@ -75,24 +75,18 @@ struct EvalRetrieval: AsyncParsableCommand {
     _ dataset: RetrievalDataset, texts: [String], vectors: [[Float]], dimension: Int
   ) throws -> SearchSpace {
     let index = HybridIndex(dimension: dimension, bm25: CollectionIndex.bm25)
+    let extractor = EntityExtractor()
     try index.apply(
       adding: dataset.documents.enumerated().map { number, document in
         IndexEntry(
           id: Int64(number), document: document.id, title: document.title, body: document.text,
-          vector: vectors[number], readers: [.everyone])
+          vector: vectors[number], readers: [.everyone],
+          entities: extractor.entities(in: document.text, title: document.title))
       })
-    let extractor = EntityExtractor()
-    var graph = EntityGraph()
-    for (number, document) in dataset.documents.enumerated() {
-      graph.add(
-        Int64(number),
-        EntityGraph.Contribution(
-          mentions: extractor.mentions(in: document.text), subject: EntityExtractor.name(ofTitle: document.title)))
-    }
     let snapshot = index.snapshot()
     let titles = dataset.documents.map(\.title)
     return SearchSpace(
-      snapshot: snapshot, readable: snapshot.readable(by: .anonymous), graph: { [graph] in graph },
+      snapshot: snapshot, readable: snapshot.readable(by: .anonymous),
       content: { ids in
         Dictionary(
           ids.map { id in

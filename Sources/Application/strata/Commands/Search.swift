@@ -98,6 +98,10 @@ struct Search: AsyncParsableCommand {
     for stage in explanation.stages {
       line("\(stage.name): \(number(stage.score))\(stage.note.map { ", " + $0 } ?? "")")
     }
+    if !explanation.entities.isEmpty {
+      let entities = explanation.entities.map { "\($0.name) \(Terminal.formatted(100 * $0.share, digits: 0)) %" }
+      line("by the entities: " + entities.joined(separator: ", "))
+    }
     if !explanation.words.isEmpty {
       line("words: " + explanation.words.map { "\($0.term) \(number($0.score))" }.joined(separator: ", "))
     }

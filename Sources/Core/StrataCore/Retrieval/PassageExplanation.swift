@@ -48,22 +48,39 @@ public struct PassageExplanation: Sendable, Hashable {
     }
   }
 
+  /// An entity over which the walk through the graph came to the passage.
+  public struct Entity: Sendable, Hashable {
+    public var name: String
+    /// Part of all arrivals at the passage, 0…1.
+    public var share: Double
+
+    public init(name: String, share: Double) {
+      self.name = name
+      self.share = share
+    }
+  }
+
   public var legs: [Leg]
   /// Of all legs together.
   public var fusedScore: Double
   public var stages: [Stage]
   public var words: [Word]
+  /// Most arrivals first; empty when the graph was not asked.
+  public var entities: [Entity]
 
-  public init(legs: [Leg] = [], fusedScore: Double = 0, stages: [Stage] = [], words: [Word] = []) {
+  public init(
+    legs: [Leg] = [], fusedScore: Double = 0, stages: [Stage] = [], words: [Word] = [], entities: [Entity] = []
+  ) {
     self.legs = legs
     self.fusedScore = fusedScore
     self.stages = stages
     self.words = words
+    self.entities = entities
   }
 }
 
 extension PassageExplanation {
-  /// `{"legs":{LEG:{rank,score,contribution}},"fused":…,"stages":[…],"words":[…]}`
+  /// `{"legs":{LEG:{rank,score,contribution}},"fused":…,"stages":[…],"words":[…],"entities":[{name,share}]}`
   public var json: JSON {
     func note(_ object: JSONObject, _ note: String?) -> JSON {
       var object = object
@@ -82,6 +99,7 @@ extension PassageExplanation {
       "fused": .double(fusedScore),
       "stages": .array(stages.map { note(["name": .string($0.name), "score": .double($0.score)], $0.note) }),
       "words": .array(words.map { note(["term": .string($0.term), "score": .double($0.score)], $0.note) }),
+      "entities": .array(entities.map { ["name": .string($0.name), "share": .double($0.share)] }),
     ]
   }
 }

@@ -19,6 +19,7 @@ struct ChunkTable: Sendable {
   /// See ``ChunkFingerprint``.
   let contentHashes: Column<UInt64>
   let vectorHashes: Column<UInt64>
+  let entityHashes: Column<UInt64>
 
   var count: Int { ids.count }
 
@@ -29,6 +30,7 @@ struct ChunkTable: Sendable {
     var born: Int64
     var contentHash: UInt64
     var vectorHash: UInt64
+    var entityHash: UInt64
   }
 
   init(_ rows: [Row]) {
@@ -54,6 +56,7 @@ struct ChunkTable: Sendable {
     born = Column(rows.map(\.born))
     contentHashes = Column(rows.map(\.contentHash))
     vectorHashes = Column(rows.map(\.vectorHash))
+    entityHashes = Column(rows.map(\.entityHash))
   }
 
   /// For each number its positions, rising.
@@ -73,7 +76,7 @@ struct ChunkTable: Sendable {
   func row(_ position: Int) -> Row {
     Row(
       id: ids[position], document: documents[Int(documentOf[position])], born: born[position],
-      contentHash: contentHashes[position], vectorHash: vectorHashes[position])
+      contentHash: contentHashes[position], vectorHash: vectorHashes[position], entityHash: entityHashes[position])
   }
 
   /// The positions of `id`, of which one at most is live.
@@ -112,6 +115,7 @@ struct ChunkTable: Sendable {
     writer.add("\(prefix).born", born)
     writer.add("\(prefix).contentHashes", contentHashes)
     writer.add("\(prefix).vectorHashes", vectorHashes)
+    writer.add("\(prefix).entityHashes", entityHashes)
   }
 
   init(_ file: SegmentFile, prefix: String) throws(IndexError) {
@@ -124,6 +128,7 @@ struct ChunkTable: Sendable {
     born = try file.column("\(prefix).born", of: Int64.self)
     contentHashes = try file.column("\(prefix).contentHashes", of: UInt64.self)
     vectorHashes = try file.column("\(prefix).vectorHashes", of: UInt64.self)
+    entityHashes = try file.column("\(prefix).entityHashes", of: UInt64.self)
     let (count, documentCount) = (ids.count, documents.count)
     try file.check(
       prefix,
@@ -131,7 +136,8 @@ struct ChunkTable: Sendable {
         && documentOf.count == count && documentOf.allSatisfy { $0 < documentCount }
         && documentStarts.count == documentCount + 1 && isOffsets(documentStarts, into: count)
         && documentChunks.count == count && documentChunks.allSatisfy { $0 < count }
-        && born.count == count && contentHashes.count == count && vectorHashes.count == count)
+        && born.count == count && contentHashes.count == count && vectorHashes.count == count
+        && entityHashes.count == count)
   }
 }
 
@@ -142,6 +148,8 @@ public struct ChunkFingerprint: Sendable, Hashable {
   public var contentHash: UInt64
   /// The same of the vector's bytes; 0 without a vector.
   public var vectorHash: UInt64
+  /// The same of its entities and relations; 0 without any.
+  public var entityHash: UInt64
   public var readers: Set<Reader>
 
   /// Of a chunk as it would be indexed.
@@ -149,13 +157,15 @@ public struct ChunkFingerprint: Sendable, Hashable {
     id = entry.id
     contentHash = Self.contentHash(entry)
     vectorHash = Self.vectorHash(entry.vector)
+    entityHash = entry.entities.hash
     readers = Set(entry.readers)
   }
 
-  init(id: Int64, contentHash: UInt64, vectorHash: UInt64, readers: Set<Reader>) {
+  init(id: Int64, contentHash: UInt64, vectorHash: UInt64, entityHash: UInt64, readers: Set<Reader>) {
     self.id = id
     self.contentHash = contentHash
     self.vectorHash = vectorHash
+    self.entityHash = entityHash
     self.readers = readers
   }
 

@@ -7,6 +7,7 @@ final class Segment: Sendable {
   /// Who may read each chunk, as it was when the segment was made.
   let readers: ReaderTable
   let fields: FieldTable
+  let entities: EntityTable
   let lexical: LexicalSegment
   /// Row-major [chunks, dimension]; empty when no chunk has a vector. A chunk without one has a row of zeros.
   let vectors: Column<Float>
@@ -21,12 +22,13 @@ final class Segment: Sendable {
   var count: Int { chunks.count }
 
   init(
-    chunks: ChunkTable, readers: ReaderTable, fields: FieldTable, lexical: LexicalSegment, vectors: Column<Float>,
-    hasVector: Column<UInt64>, neighbours: VectorIndex? = nil
+    chunks: ChunkTable, readers: ReaderTable, fields: FieldTable, entities: EntityTable, lexical: LexicalSegment,
+    vectors: Column<Float>, hasVector: Column<UInt64>, neighbours: VectorIndex? = nil
   ) {
     self.chunks = chunks
     self.readers = readers
     self.fields = fields
+    self.entities = entities
     self.lexical = lexical
     self.vectors = vectors
     self.hasVector = hasVector
@@ -47,8 +49,8 @@ final class Segment: Sendable {
     guard lacksGraph else { return self }
     let index = try VectorIndex(vectors, dimension: vectors.count / count, present: hasVector)
     return Segment(
-      chunks: chunks, readers: readers, fields: fields, lexical: lexical, vectors: vectors, hasVector: hasVector,
-      neighbours: index)
+      chunks: chunks, readers: readers, fields: fields, entities: entities, lexical: lexical, vectors: vectors,
+      hasVector: hasVector, neighbours: index)
   }
 
   // MARK: Files
@@ -59,6 +61,7 @@ final class Segment: Sendable {
     chunks.encode(into: &writer, prefix: "chunks")
     readers.encode(into: &writer, prefix: "readers")
     fields.encode(into: &writer, prefix: "fields")
+    entities.encode(into: &writer, prefix: "graph")
     lexical.encode(into: &writer, prefix: "lexical")
     writer.add("dense.vectors", vectors)
     writer.add("dense.hasVector", hasVector)
@@ -70,14 +73,15 @@ final class Segment: Sendable {
     chunks = try ChunkTable(file, prefix: "chunks")
     readers = try ReaderTable(file, prefix: "readers")
     fields = try FieldTable(file, prefix: "fields")
+    entities = try EntityTable(file, prefix: "graph")
     lexical = try LexicalSegment(file, prefix: "lexical")
     vectors = try file.column("dense.vectors", of: Float.self)
     hasVector = try file.column("dense.hasVector", of: UInt64.self)
     let count = chunks.count
     try file.check(
       "chunks.ids",
-      count > 0 && readers.count == count && fields.count == count && lexical.count == count
-        && hasVector.count == (count + 63) / 64
+      count > 0 && readers.count == count && fields.count == count && entities.count == count
+        && lexical.count == count && hasVector.count == (count + 63) / 64
         && (vectors.isEmpty || vectors.count.isMultiple(of: count) && vectors.count / count == dimension))
     neighbours =
       if let dimension, !vectors.isEmpty, VectorIndex.isIn(file, prefix: Self.graphPrefix) {

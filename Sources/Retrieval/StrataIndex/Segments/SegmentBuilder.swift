@@ -8,6 +8,7 @@ struct SegmentBuilder {
   private var rows: [ChunkTable.Row] = []
   private var readers: [[Reader]] = []
   private var fields: [[String: FieldValue]] = []
+  private var entities = EntityTableBuilder()
   private var vectors: [Float] = []
   private var vectorPositions: [Int] = []
 
@@ -28,9 +29,10 @@ struct SegmentBuilder {
     rows.append(
       ChunkTable.Row(
         id: entry.id, document: entry.document, born: born, contentHash: ChunkFingerprint.contentHash(entry),
-        vectorHash: ChunkFingerprint.vectorHash(entry.vector)))
+        vectorHash: ChunkFingerprint.vectorHash(entry.vector), entityHash: entry.entities.hash))
     readers.append(entry.readers)
     fields.append(entry.fields)
+    entities.add(entry.entities)
   }
 
   /// The segment, or nil when nothing was added.
@@ -42,8 +44,8 @@ struct SegmentBuilder {
       vectors.append(contentsOf: repeatElement(0, count: rows.count * dimension - vectors.count))
     }
     return Segment(
-      chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: FieldTable(fields), lexical: lexical.build(),
-      vectors: Column(vectors), hasVector: Column(hasVector))
+      chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: FieldTable(fields),
+      entities: entities.build(), lexical: lexical.build(), vectors: Column(vectors), hasVector: Column(hasVector))
   }
 
   /// One segment with what several keep (see ``SegmentView/kept``), in order; nil when they keep nothing.
@@ -59,6 +61,8 @@ struct SegmentBuilder {
     }
     guard !rows.isEmpty else { return nil }
     let fields = FieldTable.merge(zip(views, kept).map { ($0.segment.fields, $1) })
+    var entities = EntityTableBuilder()
+    for (view, kept) in zip(views, kept) { entities.add(view.segment.entities, kept: kept) }
     let (vectors, hasVector) = mergeVectors(zip(views, kept), count: rows.count, dimension: dimension)
     let lexical = LexicalSegment.merge(
       zip(views, kept).map { view, kept in
@@ -67,8 +71,8 @@ struct SegmentBuilder {
           statistics: view.died.isEmpty ? view.lexical : view.statistics(of: kept))
       })
     return Segment(
-      chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: fields, lexical: lexical,
-      vectors: vectors, hasVector: hasVector)
+      chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: fields, entities: entities.build(),
+      lexical: lexical, vectors: vectors, hasVector: hasVector)
   }
 
   private static func mergeVectors(

@@ -40,7 +40,8 @@ struct SegmentView: Sendable {
   func fingerprint(_ position: Int) -> ChunkFingerprint {
     ChunkFingerprint(
       id: segment.chunks.ids[position], contentHash: segment.chunks.contentHashes[position],
-      vectorHash: segment.chunks.vectorHashes[position], readers: Set(readers(of: position)))
+      vectorHash: segment.chunks.vectorHashes[position], entityHash: segment.chunks.entityHashes[position],
+      readers: Set(readers(of: position)))
   }
 
   // MARK: Changes

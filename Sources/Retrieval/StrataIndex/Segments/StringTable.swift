@@ -30,8 +30,9 @@ struct StringTable: Sendable {
   }
 
   /// - Complexity: O(log n) comparisons.
-  func index(of string: String) -> Int? {
-    let utf8 = Array(string.utf8)
+  func index(of string: String) -> Int? { index(ofUTF8: Array(string.utf8)) }
+
+  func index(ofUTF8 utf8: [UInt8]) -> Int? {
     let found = lowerBound(utf8)
     return found < count && withBytes(found, { $0.elementsEqual(utf8) }) ? found : nil
   }

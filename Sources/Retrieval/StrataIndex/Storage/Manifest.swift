@@ -10,6 +10,10 @@ struct Manifest: Sendable {
 
   /// Vectors or terms of another kind than these cannot be searched together.
   struct Settings: Sendable, Hashable {
+    /// Which columns segments have: files of another format are made again from the store. 2 added entities.
+    static let currentFormat = 2
+
+    var format = currentFormat
     var dimension: Int?
     var titleWeight: Int
     /// Tells one analyzer from another.
@@ -56,6 +60,7 @@ struct Manifest: Sendable {
 
   private var summary: JSON {
     [
+      "format": .int(settings.format),
       "dimension": settings.dimension.map(JSON.int) ?? nil,
       "titleWeight": .int(settings.titleWeight),
       "analyzer": .string(settings.analyzer),
@@ -88,7 +93,8 @@ struct Manifest: Sendable {
       let segments = summary["segments"]?.arrayValue
     else { throw .corrupted("its summary cannot be read", path: path) }
     settings = Settings(
-      dimension: summary["dimension"]?.intValue, titleWeight: titleWeight, analyzer: analyzer, identity: identity)
+      format: summary["format"]?.intValue ?? 1, dimension: summary["dimension"]?.intValue, titleWeight: titleWeight,
+      analyzer: analyzer, identity: identity)
     self.generation = generation
     self.nextSerial = nextSerial
     self.token = Int64(token)

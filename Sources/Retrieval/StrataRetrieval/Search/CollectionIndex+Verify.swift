@@ -16,6 +16,8 @@ public struct IndexProblem: Sendable, Hashable, CustomStringConvertible {
     /// Text, title or fields differ.
     case content
     case vector
+    /// Entities or relations differ.
+    case entities
     case readers
   }
 
@@ -73,7 +75,7 @@ extension CollectionIndex {
     let ids = try await store.chunkIDs(in: collection)
     for start in stride(from: 0, to: ids.count, by: 2000) {
       let page = try await store.chunks(ids: Array(ids[start..<min(ids.count, start + 2000)]))
-      for entry in entries(page, of: records) {
+      for entry in try await entries(page, of: records) {
         result.chunkCount += 1
         let place = "Chunk \(entry.id) of \(entry.document)"
         guard let found = indexed.removeValue(forKey: entry.id) else {
@@ -86,6 +88,9 @@ extension CollectionIndex {
         }
         if found.vectorHash != expected.vectorHash {
           result.problems.append(IndexProblem(.vector, entry.id, "\(place) is indexed with another vector."))
+        }
+        if found.entityHash != expected.entityHash {
+          result.problems.append(IndexProblem(.entities, entry.id, "\(place) is indexed with other entities."))
         }
         if found.readers != expected.readers {
           result.problems.append(IndexProblem(.readers, entry.id, "\(place) is indexed with other readers."))

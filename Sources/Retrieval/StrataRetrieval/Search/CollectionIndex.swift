@@ -20,6 +20,8 @@ public actor CollectionIndex {
   private let embedder: String?
   /// False from when the collection has another embedder: its vectors mean nothing beside those that are here.
   private var takesVectors = true
+  /// How entities are found; nil until the store has been asked.
+  private var extraction: GraphExtraction?
   /// The update that runs: one at a time, since an older state must never be applied over a newer one.
   private var running: Task<Void, any Error>?
 
@@ -34,18 +36,20 @@ public actor CollectionIndex {
   ///   - embedder: its identity.
   public init(store: any DocumentStore, dimension: Int?, embedder: String? = nil, collection: String = "default") {
     self.init(
-      store, HybridIndex(dimension: dimension, bm25: Self.bm25), embedder: embedder, collection: collection, repair: nil
-    )
+      store, HybridIndex(dimension: dimension, bm25: Self.bm25), embedder: embedder, collection: collection,
+      repair: nil, extraction: nil)
   }
 
   private init(
-    _ store: any DocumentStore, _ index: HybridIndex, embedder: String?, collection: String, repair: IndexError?
+    _ store: any DocumentStore, _ index: HybridIndex, embedder: String?, collection: String, repair: IndexError?,
+    extraction: GraphExtraction?
   ) {
     self.store = store
     self.index = index
     self.embedder = embedder
     self.collection = collection
     self.repair = repair
+    self.extraction = extraction
     isLoaded = index.token > 0
   }
 
@@ -78,11 +82,15 @@ public actor CollectionIndex {
     }
     var options = options
     options.history = try await history(store: store, collection: collection)
-    options.identity = "\(try await identity(store: store, collection: collection)) \(embedder ?? "")"
+    let extraction = try await GraphExtraction.chosen(for: collection, in: store)
+    options.identity = [
+      try await identity(store: store, collection: collection), embedder ?? "", extraction.fingerprint,
+    ].joined(separator: " ")
     let path = indexFolder(folder, collection: collection)
     do throws(IndexError) {
       let index = try HybridIndex.open(folder: path, dimension: dimension, bm25: Self.bm25, options: options)
-      return CollectionIndex(store, index, embedder: embedder, collection: collection, repair: nil)
+      return CollectionIndex(
+        store, index, embedder: embedder, collection: collection, repair: nil, extraction: extraction)
     } catch {
       guard repairsDamage, error.isCuredByRebuilding else { throw error }
       guard try discard(path) else {
@@ -90,7 +98,8 @@ public actor CollectionIndex {
         return CollectionIndex(store: store, dimension: dimension, embedder: embedder, collection: collection)
       }
       let index = try HybridIndex.open(folder: path, dimension: dimension, bm25: Self.bm25, options: options)
-      return CollectionIndex(store, index, embedder: embedder, collection: collection, repair: error)
+      return CollectionIndex(
+        store, index, embedder: embedder, collection: collection, repair: error, extraction: extraction)
     }
   }
 
@@ -178,7 +187,7 @@ public actor CollectionIndex {
     for (document, readers) in changes.readers {
       index.setReaders(readers, of: index.chunks(ofDocument: document))
     }
-    let entries = entries(chunks, of: records).filter { !index.holds($0) }
+    let entries = try await entries(chunks, of: records).filter { !index.holds($0) }
     try index.apply(
       adding: entries, removing: changes.removed, removedAt: times(of: changes.removed, records),
       token: changes.token)
@@ -201,7 +210,7 @@ public actor CollectionIndex {
     try index.apply(adding: [], removing: gone, removedAt: times(of: gone, records))
     for start in stride(from: 0, to: ids.count, by: Self.pageChunkCount) {
       let page = try await store.chunks(ids: Array(ids[start..<min(ids.count, start + Self.pageChunkCount)]))
-      let entries = entries(page, of: records)
+      let entries = try await entries(page, of: records)
       try index.apply(adding: entries.filter { !index.holds($0) })
       for (document, readers) in Dictionary(entries.map { ($0.document, $0.readers) }, uniquingKeysWith: { $1 }) {
         index.setReaders(readers, of: index.chunks(ofDocument: document))
@@ -216,13 +225,17 @@ public actor CollectionIndex {
     Dictionary(records.map { ($0.path, $0) }) { $1 }
   }
 
-  func entries(_ chunks: [ChunkRecord], of records: [String: DocumentRecord]) -> [IndexEntry] {
-    chunks.compactMap { chunk in
+  func entries(_ chunks: [ChunkRecord], of records: [String: DocumentRecord]) async throws -> [IndexEntry] {
+    if extraction == nil { extraction = try await GraphExtraction.chosen(for: collection, in: store) }
+    let extractor = extraction == .off ? nil : EntityExtractor()
+    return chunks.compactMap { chunk in
       guard let record = records[chunk.document], record.version == chunk.version else { return nil }
       var chunk = chunk
       // Vectors of another embedder than this index is made for are worth nothing here.
       if chunk.embedding?.count != index.dimension || !takesVectors { chunk.embedding = nil }
-      return IndexEntry(chunk, of: record)
+      var entry = IndexEntry(chunk, of: record)
+      if let extractor { entry.entities = extractor.entities(in: chunk.text, title: record.title) }
+      return entry
     }
   }
 

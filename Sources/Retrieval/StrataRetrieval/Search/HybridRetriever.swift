@@ -10,7 +10,6 @@ public final class HybridRetriever: Retriever {
   /// Decides who may read what; everything else that shows documents of the collection asks it too.
   public let gate: AccessGate
   private let store: any DocumentStore
-  private let graph: GraphIndex
   private let ranker: QueryRanker
   private let countTokens: @Sendable (String) -> Int
 
@@ -32,7 +31,6 @@ public final class HybridRetriever: Retriever {
     self.index = index
     self.gate = gate ?? AccessGate(store: store, collection: index.collection)
     self.store = store
-    graph = GraphIndex(store: store, collection: collection)
     var rerankers = rerankers
     if rerankers[.lateInteraction] == nil, let tokens = embedder as? any TokenEmbedder {
       rerankers[.lateInteraction] = LateInteraction(tokens)
@@ -56,10 +54,6 @@ public final class HybridRetriever: Retriever {
 
   public func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage] {
     guard query.limit > 0, query.text.contains(where: { !$0.isWhitespace }) else { return [] }
-    guard query.asOf == nil || !query.legs.contains(.graph) && query.multiHop == .off else {
-      throw RetrievalError.unsupportedQuery(
-        "The entity graph is that of now.", remedy: "Leave out `as_of`, or the graph leg and `multi_hop`.")
-    }
     try await index.refresh()
     let snapshot = try query.asOf.map { try index.index.snapshot(asOf: $0) } ?? index.index.snapshot()
     let access = try await gate.decision(for: principal)
@@ -67,7 +61,7 @@ public final class HybridRetriever: Retriever {
       in: snapshot, matching: query.filter, inDocuments: try await documents(query))
     guard !readable.isEmpty else { return [] }
     let space = SearchSpace(
-      snapshot: snapshot, readable: readable, graph: { [graph] in try await graph.current() },
+      snapshot: snapshot, readable: readable,
       content: { [self] ids in
         try await current(ids, query, within: access).mapValues { chunk, record in
           let context = DocumentChunk.context(title: record.title, headingPath: chunk.headingPath)
@@ -141,7 +135,8 @@ public final class HybridRetriever: Retriever {
   }
 
   private func explanation(_ hit: RankedChunk) -> PassageExplanation {
-    PassageExplanation(legs: hit.fused.legs, fusedScore: hit.fused.score, stages: hit.stages)
+    PassageExplanation(
+      legs: hit.fused.legs, fusedScore: hit.fused.score, stages: hit.stages, entities: hit.entities)
   }
 
   private static func words(_ explanation: LexicalExplanation?) -> [PassageExplanation.Word] {

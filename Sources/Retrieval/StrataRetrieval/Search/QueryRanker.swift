@@ -22,18 +22,15 @@ package struct ChunkContent: Sendable {
 package struct SearchSpace: Sendable {
   package var snapshot: IndexSnapshot
   package var readable: ChunkBitmap
-  /// Asked for only when a query wants it.
-  package var graph: @Sendable () async throws -> EntityGraph
   /// What chunks say; those that are gone or forbidden by now are missing.
   package var content: @Sendable ([Int64]) async throws -> [Int64: ChunkContent]
 
   package init(
-    snapshot: IndexSnapshot, readable: ChunkBitmap, graph: @escaping @Sendable () async throws -> EntityGraph,
+    snapshot: IndexSnapshot, readable: ChunkBitmap,
     content: @escaping @Sendable ([Int64]) async throws -> [Int64: ChunkContent]
   ) {
     self.snapshot = snapshot
     self.readable = readable
-    self.graph = graph
     self.content = content
   }
 }
@@ -44,6 +41,7 @@ package struct RankedChunk: Sendable, Hashable {
   package var score: Double
   package var fused: FusedChunk
   package var stages: [PassageExplanation.Stage] = []
+  package var entities: [PassageExplanation.Entity] = []
 }
 
 /// Runs the stages that a query asks for.
@@ -87,21 +85,26 @@ package struct QueryRanker: Sendable {
     if spec.feedback { rankings = try await extended(rankings, spec.text, depth, in: space) }
     let fusion = spec.fusion ?? fusion
     let wantsGraph = spec.legs.contains(.graph) || spec.multiHop == .graph
-    var walked: [ScoredChunk] = []
-    var graphWalk: GraphWalk?
+    let walk = GraphWalk(space.snapshot, within: space.readable, options: walk)
+    var walked: GraphRanking?
     if wantsGraph {
-      let walk = GraphWalk(try await space.graph(), within: space.snapshot.ids(in: space.readable), options: walk)
       let seeds = RankFusion.convex().fuse(rankings, limit: depth).map { (id: $0.id, score: $0.score) }
-      walked = walk.rank(seeds: seeds, question: EntityExtractor().mentions(in: spec.text), limit: depth)
-      graphWalk = walk
+      walked = walk.rank(seeds: seeds, question: EntityExtractor().entities(in: spec.text), limit: depth)
     }
-    if spec.legs.contains(.graph) { rankings.append(LegRanking(.graph, walked)) }
+    if spec.legs.contains(.graph), let walked { rankings.append(LegRanking(.graph, walked.chunks)) }
     var ranked = fusion.fuse(rankings, limit: depth).map { RankedChunk(id: $0.id, score: $0.score, fused: $0) }
     try Task.checkCancellation()
-    if spec.multiHop == .graph, let graphWalk {
-      ranked = try await paired(ranked, walked, graphWalk, spec.text, in: space)
+    if spec.multiHop == .graph, let walked {
+      ranked = try await paired(ranked, walked.chunks, walk, spec.text, in: space)
     } else if spec.rerank != .none {
       ranked = try await reranked(ranked, spec, deadline, in: space)
+    }
+    if spec.explains, let walked {
+      for index in ranked.indices.prefix(2 * spec.limit) {
+        ranked[index].entities = walked.reasons(ofChunk: ranked[index].id).map {
+          PassageExplanation.Entity(name: $0.entity, share: $0.share)
+        }
+      }
     }
     return ranked
   }
