@@ -261,3 +261,8 @@ void strata_memory_prefer_huge(const void *memory, size_t bytes) {
   (void)bytes;
 #endif
 }
+
+void strata_memory_read_randomly(const void *memory, size_t bytes) {
+  uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)memory / size * size;
+  if (bytes > 0) (void)madvise((void *)first, (uintptr_t)memory + bytes - first, MADV_RANDOM);
+}

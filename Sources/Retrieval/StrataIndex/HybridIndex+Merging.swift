@@ -10,8 +10,8 @@ struct MergePolicy: Sendable {
     var kept: Int
     /// Chunks in the file.
     var total: Int
-    /// Whether it has so many vectors that a graph over them is worth a merge with nobody.
-    var lacksGraph = false
+    /// Whether it has so many vectors that a graph over them, or lists, is worth a merge with nobody.
+    var lacksStructure = false
   }
 
   var fanout = 4
@@ -29,7 +29,7 @@ struct MergePolicy: Sendable {
         start = end + 1
       }
     }
-    return parts.firstIndex(where: \.lacksGraph).map { $0..<$0 + 1 }
+    return parts.firstIndex(where: \.lacksStructure).map { $0..<$0 + 1 }
   }
 
   private func tier(_ count: Int) -> Int {
@@ -95,7 +95,8 @@ extension HybridIndex {
     return try merge { views in
       policy.next(
         views.map {
-          MergePolicy.Part(kept: $0.keptCount, total: $0.segment.count, lacksGraph: $0.segment.lacksGraph)
+          MergePolicy.Part(
+            kept: $0.keptCount, total: $0.segment.count, lacksStructure: $0.segment.lacksStructure(options.vectors))
         })
     }
   }
@@ -139,7 +140,7 @@ extension HybridIndex {
       defer { _ = writer.withLock { $0.writing.remove(job.serial) } }
       var merged: SegmentView?
       if let segment = SegmentBuilder.merge(job.old, dimension: dimension), !Task.isCancelled {
-        let linked = try segment.linked()
+        let linked = try segment.linked(options.vectors)
         let mapped = try Segment(try folder.write(linked, serial: job.serial), dimension: dimension)
         merged = SegmentView(serial: job.serial, segment: mapped)
       }

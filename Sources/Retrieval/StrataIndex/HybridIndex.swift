@@ -19,6 +19,8 @@ public final class HybridIndex: Sendable {
     public var bufferChunkLimit = 8192
     /// What searches as of a time may ask for.
     public var history = HistoryPolicy.none
+    /// How segments with many vectors are searched. After a change, merges in the background remake those that differ.
+    public var vectors = VectorOptions.default
     /// False merges files only in ``HybridIndex/waitForMerges()`` and ``HybridIndex/compact(forgettingHistory:)``.
     public var mergesInBackground = true
     /// What a change is dated with.

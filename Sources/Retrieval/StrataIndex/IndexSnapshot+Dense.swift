@@ -1,9 +1,9 @@
-// Owns nearest-neighbour search over vectors: each segment by its graph, or exactly where it has none.
+// Owns nearest-neighbour search over vectors: each segment by its graph or lists, or exactly where it has neither.
 import CStrataKernels
 
 extension IndexSnapshot {
   /// The readable chunks whose vectors have the greatest dot product with `vector`, best first. Chunks without a vector
-  /// are passed over. Scores are exact; where a segment has a graph, a chunk may rarely be missed in favour of one that is
+  /// are passed over. Scores are exact; where a segment has a graph or lists, a chunk may rarely be missed in favour of one that is
   /// hardly worse. Whenever `limit` readable chunks have vectors, `limit` come back.
   ///
   /// - Parameter isExact: looks at every readable chunk.

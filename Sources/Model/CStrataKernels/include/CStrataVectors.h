@@ -148,6 +148,85 @@ bool strata_graph_search(
 /// links can be searched whatever else it says.
 bool strata_graph_is_sound(const strata_graph *graph);
 
+// MARK: Lists
+
+/// Rows of a block, and codes of a part.
+enum { STRATA_LIST_BLOCK = 32, STRATA_PART_CODES = 16 };
+
+/// Vectors in lists, each in that of its nearest centroid and as 4 bits for each part of its difference from it: the
+/// number of the nearest of 16 words of that part's book (Jégou et al. 2011, "Product quantization for nearest neighbor
+/// search"; 4 bits so that a book's products with a query fit a register: André et al. 2015, "Cache locality is not
+/// enough"). Lists lie one after another in blocks of 32 rows; only those that a search looks into are touched.
+typedef struct strata_lists {
+  int32_t dimension;   // values of a vector
+  int32_t parts;       // even; 4096 at most
+  int32_t part_width;  // values of a part; parts * part_width >= dimension, zeros beyond
+  strata_metric metric;
+  float length;        // DOT: of the vectors, which are equally long; 0 for L2
+  int64_t rows;        // ids from here on are passed over
+  int64_t count;       // lists
+  const float *STRATA_NULLABLE centroids;   // strata_centroids_pack
+  const float *STRATA_NULLABLE books;       // [parts, part_width, 16]
+  const uint64_t *STRATA_NULLABLE starts;   // [count + 1] blocks, not falling
+  const uint8_t *STRATA_NULLABLE codes;     // [blocks, parts, 16]: row i's code, and row i + 16's in the upper half
+  const uint32_t *STRATA_NULLABLE ids;      // [blocks, 32]; STRATA_NO_ROW where a block is not full
+  const float *STRATA_NULLABLE squares;     // L2: [blocks, 32] squared lengths of the vectors as they are coded
+} strata_lists;
+
+/// Floats of `count` packed centroids.
+int64_t strata_centroids_floats(int64_t count, int64_t dimension);
+
+/// Packs centroids [count, dimension] for the kernels: sixteen side by side, half their squares behind them.
+void strata_centroids_pack(const float *centroids, int64_t count, int64_t dimension, float *packed);
+
+/// Centroids [k, dimension] of x [n, dimension] by Lloyd's algorithm from rows that `seed` chooses; an empty one
+/// halves the fullest. Depends on `seed`, not on threads. n >= 1.
+/// - Returns: 0, or -1 when memory could not be had.
+int32_t strata_kmeans(
+    strata_pool *STRATA_NULLABLE pool, const float *x, int64_t n, int64_t dimension, int64_t k, int32_t rounds,
+    uint64_t seed, float *centroids);
+
+/// best[n] = the nearest of the packed centroids to each x [n, dimension], the first among equals.
+void strata_centroids_nearest(
+    strata_pool *STRATA_NULLABLE pool, const float *x, int64_t n, int64_t dimension, const float *packed,
+    int64_t count, uint32_t *best);
+
+/// Learns the books [parts, part_width, 16] of `lists` from differences [n, dimension]. n >= 1.
+/// - Returns: 0, or -1 when memory could not be had.
+int32_t strata_books_train(
+    strata_pool *STRATA_NULLABLE pool, const strata_lists *lists, const float *differences, int64_t n, int32_t rounds,
+    uint64_t seed, float *books);
+
+/// Codes x [n, dimension] into the slots (block * 32 + place) of the lists `best` [n] that it names; `ids` are theirs.
+/// `codes` [blocks, parts, 16] begins as zeros. x is changed.
+/// - Returns: 0, or -1 when memory could not be had.
+int32_t strata_lists_fill(
+    strata_pool *STRATA_NULLABLE pool, const strata_lists *lists, float *x, int64_t n, const uint32_t *best,
+    const uint64_t *slots, const uint32_t *ids, uint8_t *codes, uint32_t *out_ids, float *STRATA_NULLABLE squares);
+
+/// What searches of lists looked at.
+typedef struct strata_lists_effort {
+  int64_t lists;
+  int64_t rows;  // allowed ones; without a filter all in those lists
+} strata_lists_effort;
+
+/// Searches for `count` queries [count, dimension]: the `limit` best rows, as their codes tell, of the `probes` lists
+/// whose centroids are nearest. With `allowed` [(rows + 63) / 64 words] only rows whose bits are set are scored, and
+/// more lists are looked into until `enough` such rows have been.
+///
+/// `ids` and `scores` are [count, limit], of which query i has `found[i]`, in no order. Instruction sets differ in
+/// rounding of the query's products only.
+/// - Returns: 0, or -1 when memory could not be had.
+int32_t strata_lists_search(
+    const strata_lists *lists, const float *queries, int64_t count, int64_t probes, int64_t enough, int64_t limit,
+    const uint64_t *STRATA_NULLABLE allowed, uint32_t *ids, float *scores, int64_t *found,
+    strata_lists_effort *STRATA_NULLABLE effort);
+
+/// Says that memory of a file will be read here and there, so that the system reads no more than is asked for.
+void strata_memory_read_randomly(const void *memory, size_t bytes);
+
+// MARK: Bits and memory
+
 /// How many bits are set in both, or in `a` alone when `b` is NULL.
 int64_t strata_bits_count(const uint64_t *a, const uint64_t *STRATA_NULLABLE b, int64_t words);
 

@@ -13,7 +13,7 @@ final class Segment: Sendable {
   let vectors: Column<Float>
   /// One bit per chunk.
   let hasVector: Column<UInt64>
-  /// A graph over the vectors; nil while they are few, or no merge has linked them yet.
+  /// A graph over the vectors, or lists of them; nil while they are few, or no merge has made it yet.
   let neighbours: VectorIndex?
   /// The file that the columns lie in; nil for a segment in memory.
   let file: SegmentFile?
@@ -36,18 +36,18 @@ final class Segment: Sendable {
     file = nil
   }
 
-  /// Whether searching the vectors would be faster with a graph that is not there.
-  var lacksGraph: Bool {
-    guard neighbours == nil, !vectors.isEmpty else { return false }
-    return hasVector.reduce(0) { $0 + $1.nonzeroBitCount } >= VectorOptions.default.graphFrom
+  /// Whether the vectors are many enough for what `options` ask for, and it is not there.
+  func lacksStructure(_ options: VectorOptions) -> Bool {
+    guard !vectors.isEmpty, hasVector.reduce(0, { $0 + $1.nonzeroBitCount }) >= options.graphFrom else { return false }
+    return neighbours.map { $0.options.structure.isGraph != options.structure.isGraph } ?? true
   }
 
-  /// The same chunks with a graph over their vectors, when those are many.
+  /// The same chunks with a graph over their vectors, or lists of them, when those are many.
   ///
-  /// - Complexity: O(vectors · log vectors) scores.
-  func linked() throws(IndexError) -> Segment {
-    guard lacksGraph else { return self }
-    let index = try VectorIndex(vectors, dimension: vectors.count / count, present: hasVector)
+  /// - Complexity: O(vectors · log vectors) scores for a graph, O(vectors · √vectors) for lists.
+  func linked(_ options: VectorOptions) throws(IndexError) -> Segment {
+    guard lacksStructure(options) else { return self }
+    let index = try VectorIndex(vectors, dimension: vectors.count / count, present: hasVector, options: options)
     return Segment(
       chunks: chunks, readers: readers, fields: fields, entities: entities, lexical: lexical, vectors: vectors,
       hasVector: hasVector, neighbours: index)
@@ -75,7 +75,9 @@ final class Segment: Sendable {
     fields = try FieldTable(file, prefix: "fields")
     entities = try EntityTable(file, prefix: "graph")
     lexical = try LexicalSegment(file, prefix: "lexical")
-    vectors = try file.column("dense.vectors", of: Float.self)
+    // Vectors in lists may be more than memory holds: then opening reads none of them.
+    vectors = try file.column(
+      "dense.vectors", of: Float.self, isVerified: !VectorIndex.hasLists(file, prefix: Self.graphPrefix))
     hasVector = try file.column("dense.hasVector", of: UInt64.self)
     let count = chunks.count
     try file.check(

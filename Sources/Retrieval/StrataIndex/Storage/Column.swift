@@ -42,9 +42,9 @@ public struct Column<Element: BitwiseCopyable & Sendable>: RandomAccessCollectio
     self.init(UnsafeBufferPointer(elements), in: owned)
   }
 
-  /// Elements that `memory` keeps.
+  /// Elements that `memory` keeps. None have no address, wherever they would lie: kernels take that for "not there".
   init(_ buffer: UnsafeBufferPointer<Element>, in memory: any ColumnMemory) {
-    self.buffer = buffer
+    self.buffer = buffer.isEmpty ? UnsafeBufferPointer(start: nil, count: 0) : buffer
     self.memory = memory
   }
 

@@ -1,4 +1,4 @@
-// Owns the choice between walking the graph and looking at every allowed row, and scoring again by exact vectors.
+// Owns the choice between walking the graph, looking into lists, and looking at every allowed row, and scoring again by exact vectors.
 import CStrataKernels
 
 extension VectorIndex {
@@ -12,26 +12,34 @@ extension VectorIndex {
     case graph
     /// The graph was left for a scan, because it found too few or took too long.
     case graphThenScan
+    /// Through lists.
+    case lists
+    /// Lists had too few of the allowed rows, which were then all scored.
+    case listsThenExact
   }
 
   /// The rows nearest to `query`, best first, the lower row among equals.
   ///
   /// - Parameters:
   ///   - allowed: a bit per row; nil: all rows.
-  ///   - breadth: how many near rows the graph's search keeps in view; nil: ``VectorOptions/searchBreadth``.
+  ///   - breadth: how many near rows the graph's search keeps in view, or of lists are scored exactly; nil:
+  ///     ``VectorOptions/searchBreadth``.
+  ///   - probes: lists that are looked into; nil: ``VectorListOptions/probes``.
   ///   - isExact: looks at the exact vector of every allowed row.
   /// - Throws: when the query has the wrong length or is not finite.
   public func search(
-    _ query: [Float], limit: Int, allowed: [UInt64]? = nil, breadth: Int? = nil, isExact: Bool = false
+    _ query: [Float], limit: Int, allowed: [UInt64]? = nil, breadth: Int? = nil, probes: Int? = nil,
+    isExact: Bool = false
   ) throws(IndexError) -> [ScoredRow] {
-    try search([query], limit: limit, allowed: allowed, breadth: breadth, isExact: isExact)[0].rows
+    try search([query], limit: limit, allowed: allowed, breadth: breadth, probes: probes, isExact: isExact)[0].rows
   }
 
-  /// The same for several queries, which the graph serves faster together.
+  /// The same for several queries, which are served faster together.
   ///
   /// - Returns: as many results as there are queries.
   public func search(
-    _ queries: [[Float]], limit: Int, allowed: [UInt64]? = nil, breadth: Int? = nil, isExact: Bool = false
+    _ queries: [[Float]], limit: Int, allowed: [UInt64]? = nil, breadth: Int? = nil, probes: Int? = nil,
+    isExact: Bool = false
   ) throws(IndexError) -> [(rows: [ScoredRow], way: Way)] {
     for query in queries {
       guard query.count == dimension else { throw .dimension(expected: dimension, found: query.count) }
@@ -40,18 +48,21 @@ extension VectorIndex {
     let words = (count + 63) / 64
     if let allowed, allowed.count != words { throw .dimension(expected: count, found: allowed.count * 64) }
     guard limit > 0, presentCount > 0 else { return queries.map { _ in ([], .exact) } }
-    guard let allowed else { return run(queries, limit, present.buffer, presentCount, breadth, isExact) }
+    guard let allowed else { return run(queries, limit, present.buffer, presentCount, breadth, probes, isExact) }
     let usable = zip(allowed, present).map { $0 & $1 }
     let count = usable.withUnsafeBufferPointer { words in
       words.baseAddress.map { Int(strata_bits_count($0, nil, Int64(words.count))) } ?? 0
     }
-    return usable.withUnsafeBufferPointer { run(queries, limit, $0, count, breadth, isExact) }
+    return usable.withUnsafeBufferPointer { run(queries, limit, $0, count, breadth, probes, isExact) }
   }
 
   private func run(
     _ queries: [[Float]], _ limit: Int, _ allowed: UnsafeBufferPointer<UInt64>, _ allowedCount: Int,
-    _ breadth: Int?, _ isExact: Bool
+    _ breadth: Int?, _ probes: Int?, _ isExact: Bool
   ) -> [(rows: [ScoredRow], way: Way)] {
+    if let lists, !isExact {
+      return run(lists, queries, limit, allowed, allowedCount, breadth ?? options.searchBreadth, probes)
+    }
     guard let graph, !isExact else { return queries.map { (exact($0, limit, allowed), .exact) } }
     let plan = VectorPlan(
       limit: limit, breadth: breadth ?? options.searchBreadth, code: options.code, allowed: allowedCount,
@@ -77,6 +88,27 @@ extension VectorIndex {
     }
   }
 
+  private func run(
+    _ lists: VectorLists, _ queries: [[Float]], _ limit: Int, _ allowed: UnsafeBufferPointer<UInt64>,
+    _ allowedCount: Int, _ breadth: Int, _ probes: Int?
+  ) -> [(rows: [ScoredRow], way: Way)] {
+    let plan = VectorListPlan(
+      limit: limit, breadth: breadth, probes: probes ?? listOptions.probes(of: lists.shape.count),
+      lists: lists.shape.count, allowed: allowedCount, present: presentCount)
+    guard let reach = plan.reach else { return queries.map { (exact($0, limit, allowed), .exact) } }
+    let isFiltered = allowedCount < presentCount
+    let found = lists.search(queries, reach: reach, allowed: isFiltered ? allowed.baseAddress : nil)
+    return zip(queries, found.rows).map { query, rows in
+      let scored = rescore(rows, query, limit)
+      if scored.count >= min(limit, allowedCount) { return (scored, .lists) }
+      return (exact(query, limit, allowed), .listsThenExact)
+    }
+  }
+
+  private var listOptions: VectorListOptions {
+    if case .lists(let options) = options.structure { options } else { VectorListOptions() }
+  }
+
   /// Scores rows by their exact vectors.
   private func rescore(_ rows: some Collection<UInt32>, _ query: [Float], _ limit: Int) -> [ScoredRow] {
     guard let start = vectors.buffer.baseAddress else { return [] }
@@ -86,8 +118,15 @@ extension VectorIndex {
     var scored = withExtendedLifetime(vectors) {
       rows.map { ScoredRow(row: Int($0), score: space.score(query, start + Int($0) * dimension)) }
     }
+    // A file that nobody has checked may hold anything: what is no number is near nothing, and a row may be listed twice.
+    scored.removeAll { $0.score.isNaN }
     scored.sort { $0.score > $1.score || $0.score == $1.score && $0.row < $1.row }
-    return Array(scored.prefix(limit))
+    var best: [ScoredRow] = []
+    for found in scored where best.last?.row != found.row {
+      best.append(found)
+      if best.count == limit { break }
+    }
+    return best
   }
 
   private func exact(_ query: [Float], _ limit: Int, _ allowed: UnsafeBufferPointer<UInt64>) -> [ScoredRow] {
@@ -100,7 +139,8 @@ extension VectorIndex {
         while rest != 0 {
           let row = word << 6 + rest.trailingZeroBitCount
           rest &= rest - 1
-          top.insert(space.score(query, start + row * dimension), id: Int64(row))
+          let score = space.score(query, start + row * dimension)
+          if !score.isNaN { top.insert(score, id: Int64(row)) }
         }
       }
     }

@@ -2,11 +2,11 @@
 // and sure. Knows nothing about chunks or readers.
 import CStrataKernels
 
-/// Vectors with a graph over them once they are many.
+/// Vectors with a graph over them, or in lists, once they are many.
 ///
-/// A search is confined to a set of rows. It walks the graph when many rows are allowed and looks at every allowed row
-/// when they are few; what the graph finds is scored again by the exact vectors. Whenever `limit` rows are allowed,
-/// `limit` come back.
+/// A search is confined to a set of rows. It walks the graph, or looks into lists, when many rows are allowed and looks
+/// at every allowed row when they are few; what it finds is scored again by the exact vectors. Whenever `limit` rows
+/// are allowed, `limit` come back.
 public final class VectorIndex: Sendable {
   public let dimension: Int
   public let metric: VectorMetric
@@ -17,17 +17,25 @@ public final class VectorIndex: Sendable {
   let present: Column<UInt64>
   let presentCount: Int
   let graph: VectorGraph?
+  let lists: VectorLists?
   private let space: VectorSpace
 
   public var count: Int { vectors.count / dimension }
 
-  /// Bytes of codes and links per vector, beside the exact vectors; 0 without a graph.
+  /// Bytes of codes and links, or of lists, per vector, beside the exact vectors; 0 where there is neither.
   public var bytesPerVector: Double {
-    guard let graph, presentCount > 0 else { return 0 }
-    return Double(graph.byteCount + graph.codes.byteCount) / Double(presentCount)
+    guard presentCount > 0 else { return 0 }
+    let bytes = lists?.byteCount ?? graph.map { $0.byteCount + $0.codes.byteCount } ?? 0
+    return Double(bytes) / Double(presentCount)
   }
 
-  /// Builds a graph when there are at least ``VectorOptions/graphFrom`` vectors. The result depends on the vectors and
+  /// Bytes per vector that every search reads: all of a graph, of lists the centroids and books only.
+  public var residentBytesPerVector: Double {
+    guard let lists, presentCount > 0 else { return bytesPerVector }
+    return Double(lists.headByteCount) / Double(presentCount)
+  }
+
+  /// Builds a graph, or lists, when there are at least ``VectorOptions/graphFrom`` vectors. The result depends on the vectors and
   /// options alone, not on `threads`.
   ///
   /// - Parameters:
@@ -52,35 +60,63 @@ public final class VectorIndex: Sendable {
     self.present = present
     presentCount = Self.count(present)
     space = VectorSpace(of: vectors, dimension: dimension, metric: metric)
-    graph =
-      presentCount >= options.graphFrom
-      ? Self.graph(vectors, space, present, options, VectorThreads(threads)) : nil
+    guard presentCount >= options.graphFrom else {
+      (graph, lists) = (nil, nil)
+      return
+    }
+    switch options.structure {
+    case .graph:
+      graph = Self.graph(vectors, space, present, options, VectorThreads(threads))
+      lists = nil
+    case .lists(let list):
+      graph = nil
+      lists = VectorLists(
+        vectors, space: space, present: present, options: list, breadth: options.searchBreadth,
+        threads: VectorThreads(threads))
+    }
   }
 
   // MARK: Files
 
-  /// Writes the graph and its codes; the vectors themselves are the caller's to keep.
-  func encode(into writer: inout SegmentWriter, prefix: String) {
+  /// Writes the graph and its codes, or the lists; the vectors themselves are the caller's to keep.
+  package func encode(into writer: inout SegmentWriter, prefix: String) {
     graph?.encode(into: &writer, prefix: prefix)
+    lists?.encode(into: &writer, prefix: prefix)
   }
 
   /// Whether a file has what ``encode(into:prefix:)`` writes.
-  static func isIn(_ file: SegmentFile, prefix: String) -> Bool { file.contains("\(prefix).shape") }
+  static func isIn(_ file: SegmentFile, prefix: String) -> Bool {
+    file.contains("\(prefix).shape") || hasLists(file, prefix: prefix)
+  }
 
-  /// The graph that ``encode(into:prefix:)`` wrote, over the same vectors.
-  init(
+  /// Whether that is lists, so that the vectors may be more than memory holds.
+  static func hasLists(_ file: SegmentFile, prefix: String) -> Bool { VectorLists.isIn(file, prefix: prefix) }
+
+  /// The graph or lists that ``encode(into:prefix:)`` wrote, over the same vectors.
+  package init(
     _ file: SegmentFile, prefix: String, vectors: Column<Float>, dimension: Int, present: Column<UInt64>
   ) throws(IndexError) {
-    let graph = try VectorGraph(file, prefix: prefix, vectors: vectors, dimension: dimension)
     self.vectors = vectors
     self.dimension = dimension
     self.present = present
     presentCount = Self.count(present)
-    space = graph.codes.space
+    if Self.hasLists(file, prefix: prefix) {
+      let lists = try VectorLists(
+        file, prefix: prefix, rowCount: dimension > 0 ? vectors.count / dimension : 0, dimension: dimension)
+      space = lists.space
+      options = lists.options
+      (graph, self.lists) = (nil, lists)
+      if let start = vectors.buffer.baseAddress { strata_memory_read_randomly(start, 4 * vectors.count) }
+    } else {
+      let graph = try VectorGraph(file, prefix: prefix, vectors: vectors, dimension: dimension)
+      space = graph.codes.space
+      options = VectorOptions(code: graph.codes.code, links: graph.width)
+      (self.graph, lists) = (graph, nil)
+    }
     metric = space.metric
-    options = VectorOptions(code: graph.codes.code, links: graph.width)
-    self.graph = graph
-    try file.check("\(prefix).shape", present.count == (count + 63) / 64 && graph.sizes[0] == presentCount)
+    try file.check(
+      "\(prefix).shape",
+      present.count == (count + 63) / 64 && (graph.map { $0.sizes[0] == presentCount } ?? true))
   }
 
   // MARK: Building

@@ -37,3 +37,22 @@ struct VectorPlan: Sendable, Hashable {
     budget = Int(Double(allowed) / Self.randomRow)
   }
 }
+
+/// How far to look into lists, for one search.
+struct VectorListPlan: Sendable, Hashable {
+  /// Nil: look at every allowed row.
+  let reach: VectorLists.Reach?
+
+  init(limit: Int, breadth: Int, probes: Int, lists: Int, allowed: Int, present: Int) {
+    let breadth = max(breadth, limit)
+    guard allowed > 2 * breadth else {
+      reach = nil
+      return
+    }
+    let share = Double(allowed) / Double(max(1, present))
+    // The fewer rows are allowed, the farther apart the nearest of them lie, and the more lists they are spread over.
+    let part = min(1, Double(probes) / Double(max(1, lists)) / share.squareRoot())
+    reach = VectorLists.Reach(
+      probes: probes, enough: allowed < present ? max(2 * breadth, Int(part * Double(allowed))) : 0, limit: breadth)
+  }
+}
