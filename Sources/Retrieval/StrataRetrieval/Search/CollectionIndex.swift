@@ -61,6 +61,8 @@ public actor CollectionIndex {
   private static let identitySetting = "index.identity"
   /// Where a collection keeps its ``HistoryPolicy``, see ``setHistory(_:store:collection:)``.
   private static let historySetting = "index.history"
+  /// Where a collection keeps how its vectors are searched, see ``setVectors(_:store:collection:)``.
+  private static let vectorsSetting = "index.vectors"
 
   /// The index in `folder`, which goes on where it was. A damaged one, and one that was made for another store or with
   /// other settings, gives way to a new one, see ``repair``.
@@ -82,6 +84,7 @@ public actor CollectionIndex {
     }
     var options = options
     options.history = try await history(store: store, collection: collection)
+    options.vectors = try await vectors(store: store, collection: collection)
     let extraction = try await GraphExtraction.chosen(for: collection, in: store)
     options.identity = [
       try await identity(store: store, collection: collection), embedder ?? "", extraction.fingerprint,
@@ -129,6 +132,31 @@ public actor CollectionIndex {
     let new = UUID().uuidString
     try await store.setSetting(identitySetting, to: new, in: collection)
     return new
+  }
+
+  /// What ``setVectors(_:store:collection:)`` said last.
+  public static func vectors(store: any DocumentStore, collection: String = "default") async throws -> VectorOptions {
+    guard let text = try await store.setting(vectorsSetting, in: collection), let json = try? JSON(parsing: text)
+    else { return .default }
+    let isLists = json["structure"]?.stringValue == "lists"
+    let lists = VectorListOptions(
+      count: json["lists"]?.intValue, partWidth: json["part_width"]?.intValue ?? 2, probes: json["probes"]?.intValue)
+    return VectorOptions(structure: isLists ? .lists(lists) : .graph)
+  }
+
+  /// Chooses how the collection's vectors are searched. An index that is open goes on as before; the next that is opened
+  /// for writing remakes its segments in the background.
+  public static func setVectors(
+    _ structure: VectorStructure, store: any DocumentStore, collection: String = "default"
+  ) async throws {
+    var json: JSON = ["structure": "graph"]
+    if case .lists(let options) = structure {
+      json = [
+        "structure": "lists", "part_width": .int(options.partWidth), "lists": options.count.map(JSON.int) ?? .null,
+        "probes": options.probes.map(JSON.int) ?? .null,
+      ]
+    }
+    try await store.setSetting(vectorsSetting, to: json.text(), in: collection)
   }
 
   private static func history(store: any DocumentStore, collection: String) async throws -> HistoryPolicy {
