@@ -103,13 +103,13 @@ let package = Package(
       name: "StrataServer",
       dependencies: ["StrataCore", "StrataTelemetry", hummingbird, logging],
       path: "Sources/Application/StrataServer", resources: [.embedInCode("Page")], swiftSettings: common),
+    .systemLibrary(name: "CMalloc", path: "Sources/System/CMalloc"),
     .executableTarget(
       name: "strata",
       dependencies: [
         "StrataCore", "StrataSchema", "StrataStore", "StrataModel", "StrataServing", "StrataTraining", "StrataIndex",
         "StrataRetrieval", "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", "StrataTelemetry",
-        "StrataProviders", argumentParser, yams,
-        logging,
+        "StrataProviders", "CMalloc", argumentParser, yams, logging,
       ],
       path: "Sources/Application/strata", resources: [.embedInCode("Resources")], swiftSettings: common),
 
