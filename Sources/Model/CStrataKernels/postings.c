@@ -200,9 +200,11 @@ STRATA_STEP strata_maxima(int32_t *restrict maxima, const int32_t *restrict wind
   }
 }
 
-STRATA_STEP strata_kth(int32_t *restrict found, const int32_t *restrict values, int32_t count, int32_t k) {
-  int32_t least = 0;
-  for (int32_t bit = 30; bit >= 0; bit--) {
+STRATA_STEP strata_nearly_kth(int32_t *restrict found, const int32_t *restrict values, int32_t count, int32_t k) {
+  int32_t most = 0, least = 0;
+  for (int32_t i = 0; i < count; i++) most = values[i] > most ? values[i] : most;
+  int32_t top = most == 0 ? -1 : 31 - __builtin_clz((uint32_t)most);
+  for (int32_t bit = top; bit >= 0 && bit > top - 11; bit--) {
     int32_t tried = least | 1 << bit, above = 0;
     for (int32_t i = 0; i < count; i++) above += values[i] >= tried;
     if (above >= k) least = tried;
@@ -245,7 +247,7 @@ STRATA_FAMILIES(
     (window, start, allowed, positions, shares, count, weight))
 STRATA_FAMILIES(strata_maxima, (int32_t *maxima, const int32_t *window, uint32_t size), (maxima, window, size))
 STRATA_FAMILIES(
-    strata_kth, (int32_t *found, const int32_t *values, int32_t count, int32_t k), (found, values, count, k))
+    strata_nearly_kth, (int32_t *found, const int32_t *values, int32_t count, int32_t k), (found, values, count, k))
 
 void strata_bm25_scores(
     int32_t *scores, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
@@ -269,9 +271,9 @@ void strata_bm25_maxima(int32_t *maxima, const int32_t *window, uint32_t size) {
   strata_maxima_any(maxima, window, size);
 }
 
-int32_t strata_bm25_kth(const int32_t *values, int32_t count, int32_t k) {
+int32_t strata_bm25_nearly_kth(const int32_t *values, int32_t count, int32_t k) {
   int32_t found = 0;
-  strata_kth_any(&found, values, count, k);
+  strata_nearly_kth_any(&found, values, count, k);
   return found;
 }
 

@@ -26,6 +26,7 @@ struct AnalyzerTests {
       ("Привет МИР αβγ ΣΊΣΥΦΟΣ", ["привет", "мир", "αβγ", "σίσυφοσ"]),
       ("TNF-α β2 µm ＡＢＣ１２", ["tnf", "α", "β2", "μm", "abc12"]),
       ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
+      ("צה\"ל \"אב\"", ["צה\"ל", "אב"]),
       ("👩‍👩‍👧 ok 🇩🇪", ["ok"]),
       ("", []), (" \n\t", []), ("'", []), ("a'", ["a"]), ("'tis", ["tis"]), ("soft\u{AD}hyphen", ["softhyphen"]),
     ])
@@ -114,5 +115,38 @@ struct StemmerTests {
     }
     print("\(count) words, \(wrong.count) stems differ")
     #expect(wrong.isEmpty)
+  }
+
+  @Test(
+    "Words are those of Unicode's own cases", .tags(.slow, .golden),
+    .enabled(if: ProcessInfo.processInfo.environment["STRATA_WORD_BREAKS"] != nil, "no STRATA_WORD_BREAKS"))
+  func wordBreaks() throws {
+    // WordBreakTest.txt of the Unicode Character Database (Debian: unicode-data).
+    let path = ProcessInfo.processInfo.environment["STRATA_WORD_BREAKS"] ?? ""
+    var (count, wrong) = (0, [String]())
+    for line in try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n") {
+      let codes = line.prefix { $0 != "#" }.split(separator: " ").map { $0.trimmingCharacters(in: .whitespaces) }
+      guard codes.first == "÷" else { continue }
+      var segments: [String] = []
+      for code in codes {
+        if code == "÷" {
+          segments.append("")
+        } else if code != "×", var value = UInt32(code, radix: 16) {
+          // The colon does not join words here, as other characters of its class do.
+          if value == 0x3A { value = 0xB7 }
+          if let scalar = Unicode.Scalar(value) { segments[segments.count - 1].unicodeScalars.append(scalar) }
+        }
+      }
+      // Nor does `_` join Japanese to what stands before and after.
+      guard !codes.contains("3031") || !codes.contains("005F") else { continue }
+      count += 1
+      let parts = segments.map(Analyzer.plain.terms)
+      if Analyzer.plain.terms(segments.joined()) != parts.flatMap({ $0 }) || parts.contains(where: { $0.count > 1 }) {
+        wrong.append("\(line) \(Analyzer.plain.terms(segments.joined()))")
+      }
+    }
+    print("\(count) texts, \(wrong.count) are divided otherwise")
+    for line in wrong { print(line) }
+    #expect(count > 1000 && wrong.isEmpty)
   }
 }

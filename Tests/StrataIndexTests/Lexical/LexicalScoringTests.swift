@@ -48,7 +48,7 @@ struct LexicalScoringTests {
     for round in 0..<2 {
       let snapshot = index.snapshot()
       let asked = (0..<40).map { number in
-        (content.words(1...4), number % 3 == 0 ? 400 : number % 12 + 1, content.principal())
+        (content.words(1...4), [400, 70, number % 12 + 1][number % 3], content.principal())
       }
       // Queries of a word or two come to all postings after a while, and from then on these are unpacked.
       let first = asked.map { lexical(snapshot, $0.0, $0.1, $0.2) }
@@ -105,8 +105,10 @@ struct LexicalScoringTests {
         var maxima = [Int32](repeating: 0, count: 48)
         strata_bm25_maxima(&maxima, window, 3072)
         #expect(maxima == (0..<48).map { window[($0 * 64)..<($0 * 64 + 64)].max() ?? 0 })
-        let kth = (1...48).map { strata_bm25_kth(maxima, 48, $0) }
-        #expect(kth == maxima.sorted(by: >))
+        let kth = (1...48).map { strata_bm25_nearly_kth(maxima, 48, $0) }
+        for (near, exact) in zip(kth, maxima.sorted(by: >)) {
+          #expect(near <= exact && exact - near <= (maxima.max() ?? 0) / 1000)
+        }
         var bits = [UInt64](repeating: 0, count: 48)
         strata_bm25_at_least(&bits, window, 3072, kth[9])
         let found = Result(shares: shares.map(\.bitPattern), scores: scores, window: window, bits: bits)

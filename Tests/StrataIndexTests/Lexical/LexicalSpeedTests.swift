@@ -52,13 +52,13 @@ struct LexicalSpeedTests {
           id: Int64(mixed.count), document: "", body: text,
           readers: [mixed.count % 10 == 0 ? .user("ann") : .everyone]))
     }
-    _ = try measure("mixed", mixed, queries)
+    if !mixed.isEmpty { _ = try measure("mixed", mixed, queries) }
   }
 
   private func measure(_ name: String, _ entries: [IndexEntry], _ queries: [String]) throws -> IndexSnapshot {
     var building = Best()
     var index = HybridIndex(dimension: nil)
-    for _ in 0..<(entries.count > 50_000 ? 1 : Self.rounds) {
+    for _ in 0..<2 {
       index = HybridIndex(dimension: nil)
       try building.measure { try index.apply(adding: entries) }
     }

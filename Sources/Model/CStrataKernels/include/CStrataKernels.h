@@ -402,8 +402,9 @@ void strata_bm25_add_shares(
 /// The largest of each 64 slots of a window; `size` is a multiple of 64.
 void strata_bm25_maxima(int32_t *maxima, const int32_t *window, uint32_t size);
 
-/// The k-th largest of values from 0 to below 2^31; `k` is 1...count.
-int32_t strata_bm25_kth(const int32_t *values, int32_t count, int32_t k);
+/// At most the k-th largest of values from 0 to below 2^31, and below it by less than a thousandth of the largest; `k`
+/// is 1...count.
+int32_t strata_bm25_nearly_kth(const int32_t *values, int32_t count, int32_t k);
 
 /// Sets the bits of the slots of a window that are at least `least`; `size` is a multiple of 64.
 void strata_bm25_at_least(uint64_t *bits, const int32_t *window, uint32_t size, int32_t least);

@@ -30,7 +30,7 @@ public struct Analyzer: Sendable, Hashable {
   /// The terms of `text`, in order, repetitions included.
   public func terms(_ text: String) -> [String] {
     var terms: [String] = []
-    TermStream(self).forEachTerm(in: text) { term in
+    TermStream(self).forEachTerm(in: text) { term, _ in
       if let term { terms.append(String(decoding: term, as: UTF8.self)) }
     }
     return terms

@@ -13,11 +13,10 @@ struct LexicalPlan {
     var offset: Int
   }
 
-  /// A word or a phrase with what it weighs.
+  /// A word or a phrase with what it weighs. Holds no references, so that copies cost nothing.
   struct Unit {
-    let first: Word
-    /// Of a phrase, the words after the first.
-    let rest: [Word]
+    /// Places in ``words``; at least one.
+    let words: Range<Int>
     let field: LexicalField?
     let occurrence: LexicalQuery.Occurrence
     var repetitions = 1
@@ -28,10 +27,9 @@ struct LexicalPlan {
     /// Inverse document frequency; of a phrase, the sum of its words'.
     var inverse: Double = 0
 
-    var words: [Word] { [first] + rest }
     var weight: Float { occurrence == .excluded ? 0 : Float(inverse * Double(repetitions)) }
     /// Whether the index has a list of exactly this.
-    var isAsIndexed: Bool { rest.isEmpty && field == nil }
+    var isAsIndexed: Bool { words.count == 1 && field == nil }
   }
 
   /// Where the postings of a unit are.
@@ -44,8 +42,10 @@ struct LexicalPlan {
   }
 
   let snapshot: IndexSnapshot
+  private let chunkCount: Int
   /// The distinct words of the query.
   private var table = TermTable(slotCount: 32)
+  private var words: [Word] = []
   private(set) var units: [Unit] = []
   /// For each unit, where its postings are in each segment.
   private var sources: [Source] = []
@@ -57,8 +57,12 @@ struct LexicalPlan {
 
   init(_ query: LexicalQuery, in snapshot: IndexSnapshot, within readable: ChunkBitmap) {
     self.snapshot = snapshot
+    chunkCount = snapshot.count
     allowed = readable.segments
-    for unit in unitsOf(query) { add(unit) }
+    let wanted = unitsOf(query)
+    units.reserveCapacity(wanted.count)
+    sources.reserveCapacity(wanted.count * snapshot.views.count)
+    for unit in wanted { add(unit) }
     for unit in units where unit.occurrence != .optional { restrict(to: unit) }
     let sum = units.reduce(0) { $0 + Double($1.weight) }
     // The largest possible sum stays below 2^30.
@@ -75,7 +79,9 @@ struct LexicalPlan {
   }
 
   func averageLength(of field: LexicalField?) -> Float {
-    max(1e-6, Float(snapshot.views.reduce(0) { $0 + $1.lexical.length(of: field) }) / Float(max(1, snapshot.count)))
+    var total = 0
+    for index in snapshot.views.indices { total += snapshot.views[index].lexical.length(of: field) }
+    return max(1e-6, Float(total) / Float(max(1, chunkCount)))
   }
 
   /// BM25's constants without a word's weight.
@@ -96,11 +102,10 @@ struct LexicalPlan {
   /// Offers `top` the chunks of a segment that are in `allowed`.
   func score(inView index: Int, _ allowed: [UInt64], _ top: inout TopChunks<Int32>) {
     let segment = snapshot.views[index].segment
-    let scored = units.lazy.filter { $0.occurrence != .excluded }
-    if scored.allSatisfy(\.isAsIndexed) {
+    if units.allSatisfy({ $0.isAsIndexed || $0.occurrence == .excluded }) {
       var terms: [UnpackedScorer.Source] = []
       terms.reserveCapacity(units.count)
-      for unit in scored {
+      for unit in units where unit.occurrence != .excluded {
         if case .term(let term) = sources[unit.firstSource + index] {
           terms.append(UnpackedScorer.Source(term: term, weight: unit.weight * scale))
         }
@@ -112,8 +117,8 @@ struct LexicalPlan {
       }
     }
     var weights: [LexicalField?: strata_bm25] = [:]
-    let lists = scored.compactMap { unit -> LexicalScorer.Source? in
-      guard let list = list(of: unit, inView: index) else { return nil }
+    let lists = units.compactMap { unit -> LexicalScorer.Source? in
+      guard unit.occurrence != .excluded, let list = list(of: unit, inView: index) else { return nil }
       var weight = weights[unit.field] ?? constants(of: unit.field)
       weights[unit.field] = weight
       weight.weight = unit.weight * scale
@@ -122,12 +127,12 @@ struct LexicalPlan {
         list: list, weights: weight, lengths: segment.lexical.lengths(of: unit.field),
         titleWeight: unit.isAsIndexed ? segment.lexical.titleWeight : 1)
     }
-    LexicalScorer(ids: segment.ids, sources: Array(lists)).run(allowed, &top)
+    LexicalScorer(ids: segment.ids, sources: lists).run(allowed, &top)
     withExtendedLifetime(self) {}
   }
 
   func text(of unit: Unit) -> String {
-    unit.words.map { table.withTerm($0.number) { String(decoding: $0, as: UTF8.self) } }.joined(separator: " ")
+    words[unit.words].map { table.withTerm($0.number) { String(decoding: $0, as: UTF8.self) } }.joined(separator: " ")
   }
 
   // MARK: Units
@@ -136,16 +141,16 @@ struct LexicalPlan {
   private mutating func unitsOf(_ query: LexicalQuery) -> [Unit] {
     var units: [Unit] = []
     units.reserveCapacity(16)
+    words.reserveCapacity(32)
     /// By word, the unit that it is alone, or -1.
     var places: [Int] = []
-    var words: [Word] = []
+    places.reserveCapacity(16)
     snapshot.streams.withStream { stream in
       for clause in query.clauses {
-        words.removeAll(keepingCapacity: true)
+        let start = words.count
         var place = 0
-        stream.forEachTerm(in: clause.text) { term in
+        stream.forEachTerm(in: clause.text) { term, hash in
           if let term {
-            let hash = TermTable.hash(term)
             let (number, isNew) = table.insert(term, hash: hash)
             if isNew { places.append(-1) }
             words.append(Word(number: number, hash: hash, offset: place))
@@ -153,30 +158,24 @@ struct LexicalPlan {
           place += 1
         }
         if clause.isPlain {
-          for word in words {
-            if places[word.number] >= 0 {
-              units[places[word.number]].repetitions += 1
+          for index in start..<words.count {
+            let number = words[index].number
+            if places[number] >= 0 {
+              units[places[number]].repetitions += 1
             } else {
-              places[word.number] = units.count
-              units.append(Self.unit(of: word, field: nil))
+              places[number] = units.count
+              units.append(Unit(words: index..<(index + 1), field: nil, occurrence: .optional))
             }
           }
-        } else if let first = words.first {
+        } else if start < words.count {
           // A sign or a field belongs to the whole of what the analyzer divides, such as `+state-of-the-art`.
-          let rest = words.dropFirst().map { word in
-            Word(number: word.number, hash: word.hash, offset: word.offset - first.offset)
-          }
-          let start = Word(number: first.number, hash: first.hash, offset: 0)
-          units.append(Unit(first: start, rest: rest, field: clause.field, occurrence: clause.occurrence))
+          let first = words[start].offset
+          for index in start..<words.count { words[index].offset -= first }
+          units.append(Unit(words: start..<words.count, field: clause.field, occurrence: clause.occurrence))
         }
       }
     }
     return units
-  }
-
-  private static func unit(of word: Word, field: LexicalField?) -> Unit {
-    Unit(
-      first: Word(number: word.number, hash: word.hash, offset: 0), rest: [], field: field, occurrence: .optional)
   }
 
   private mutating func add(_ unit: Unit) {
@@ -186,9 +185,11 @@ struct LexicalPlan {
       lookUp(&unit)
     } else {
       match(&unit)
-      if unit.frequency == 0, unit.occurrence == .optional, !unit.rest.isEmpty {
+      if unit.frequency == 0, unit.occurrence == .optional, unit.words.count > 1 {
         // A phrase that nothing readable has counts as its words, so that quotes in a question lose nothing.
-        for word in unit.words { add(Self.unit(of: word, field: unit.field)) }
+        for index in unit.words {
+          add(Unit(words: index..<(index + 1), field: unit.field, occurrence: .optional))
+        }
         return
       }
     }
@@ -201,13 +202,14 @@ struct LexicalPlan {
 
   /// A word in any field: its postings as they are indexed.
   private mutating func lookUp(_ unit: inout Unit) {
-    for view in snapshot.views {
-      let segment = view.segment.lexical
-      guard let number = term(of: unit.first, in: segment) else {
+    let word = words[unit.words.lowerBound]
+    for index in snapshot.views.indices {
+      let segment = snapshot.views[index].segment.lexical
+      guard let number = term(of: word, in: segment) else {
         sources.append(.none)
         continue
       }
-      unit.frequency += view.lexical.documentFrequency(of: number, in: segment)
+      unit.frequency += snapshot.views[index].lexical.documentFrequency(of: number, in: segment)
       sources.append(.term(number))
     }
     unit.inverse = inverse(unit.frequency)
@@ -215,11 +217,13 @@ struct LexicalPlan {
 
   /// A phrase, or a word in one field: postings made for this query.
   private mutating func match(_ unit: inout Unit) {
-    let words = unit.words
+    // Of a phrase that is looked up word by word, each is the first.
+    let first = self.words[unit.words.lowerBound].offset
+    let words = self.words[unit.words]
     for (index, view) in snapshot.views.enumerated() {
       let segment = view.segment.lexical
       let terms = words.compactMap { word in
-        term(of: word, in: segment).map { PhraseMatcher.Word(term: $0, offset: word.offset) }
+        term(of: word, in: segment).map { PhraseMatcher.Word(term: $0, offset: word.offset - first) }
       }
       guard terms.count == words.count else {
         sources.append(.none)
@@ -251,7 +255,7 @@ struct LexicalPlan {
 
   private func inverse(_ frequency: Int) -> Double {
     guard frequency > 0 else { return 0 }
-    return log1p((Double(snapshot.count - frequency) + 0.5) / (Double(frequency) + 0.5))
+    return log1p((Double(chunkCount - frequency) + 0.5) / (Double(frequency) + 0.5))
   }
 
   private mutating func restrict(to unit: Unit) {

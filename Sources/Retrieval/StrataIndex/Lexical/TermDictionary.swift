@@ -44,7 +44,11 @@ struct TermTable {
   private var slots: [UInt64]
 
   /// - Parameter slotCount: a power of two, twice as many as terms are expected; it grows.
-  init(slotCount: Int = 256) { slots = [UInt64](repeating: 0, count: slotCount) }
+  init(slotCount: Int = 256) {
+    slots = [UInt64](repeating: 0, count: slotCount)
+    bytes.reserveCapacity(4 * slotCount)
+    starts.reserveCapacity(slotCount / 2 + 1)
+  }
 
   var count: Int { starts.count - 1 }
 

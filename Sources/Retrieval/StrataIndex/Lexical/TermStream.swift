@@ -2,7 +2,7 @@
 import Synchronization
 
 /// An ``Analyzer`` at work: holds the stemmer, for one thread at a time.
-struct TermStream {
+final class TermStream {
   private let stopWords: TermDictionary
   private let elisions: Set<String>
   private let stemmer: Stemmer?
@@ -10,6 +10,15 @@ struct TermStream {
   private let cutsAtApostrophe: Bool
   /// English words lose their accents before they are stemmed, others after, since endings of theirs carry accents.
   let foldsFirst: Bool
+
+  /// Words met before, so that frequent ones are stemmed once.
+  private var words = TermTable(slotCount: 64)
+  /// The term of each, or nil for a stop word.
+  private var termOfWord: [(term: Int, hash: UInt64)?] = []
+  private var terms = TermTable(slotCount: 64)
+  private static let mostWords = 4096
+  /// Words of more bytes are not remembered.
+  private static let longestKept = 32
 
   init(_ analyzer: Analyzer) {
     var stopWords = TermTable()
@@ -21,11 +30,31 @@ struct TermStream {
     foldsFirst = analyzer.language == nil || analyzer.language == .english
   }
 
-  /// Calls `body` with each term of `text`, nil in the place of a stop word.
-  func forEachTerm(in text: String, _ body: (UnsafeBufferPointer<UInt8>?) -> Void) {
+  /// Calls `body` with each term of `text` and its hash, nil in the place of a stop word.
+  func forEachTerm(in text: String, _ body: (_ term: UnsafeBufferPointer<UInt8>?, _ hash: UInt64) -> Void) {
     Analyzer.forEachWord(in: text, folded: foldsFirst) { word in
-      if withTerm(of: word, { body($0) }) == nil { body(nil) }
+      guard word.count <= Self.longestKept else {
+        if withTerm(of: word, { body($0, TermTable.hash($0)) }) == nil { body(nil, 0) }
+        return
+      }
+      let (index, isNew) = words.insert(word)
+      if isNew {
+        termOfWord.append(
+          withTerm(of: word) { term in
+            let hash = TermTable.hash(term)
+            return (terms.insert(term, hash: hash).index, hash)
+          })
+      }
+      if let known = termOfWord[index] {
+        terms.withTerm(known.term) { body($0, known.hash) }
+      } else {
+        body(nil, 0)
+      }
     }
+    guard words.count > Self.mostWords else { return }
+    words = TermTable(slotCount: 64)
+    termOfWord = []
+    terms = TermTable(slotCount: 64)
   }
 
   /// Calls `body` with the term that a word is indexed under; nil for a stop word.
@@ -54,7 +83,7 @@ struct TermStream {
   }
 }
 
-/// Keeps ``TermStream``s that are not in use, since making a stemmer costs more than a question's stems.
+/// Keeps ``TermStream``s that are not in use, since making a stemmer costs as much as a question's stems.
 final class TermStreams: @unchecked Sendable {
   // Unchecked: a stream is in `idle` or with one caller of `withStream`.
 

@@ -83,11 +83,12 @@ struct UnpackedScorer {
     let maxima = window + size
     let blockCount = size / 64
     strata_bm25_maxima(maxima, window, UInt32(size))
-    var least = max(1, top.threshold ?? 1)
-    // As many chunks as are wanted are not below the best of so many blocks.
-    if top.limit <= blockCount {
-      least = max(least, strata_bm25_kth(maxima, Int32(blockCount), Int32(top.limit)))
-    }
+    // As many chunks as are wanted are not below the best of so many blocks, or of so many slots.
+    let enough =
+      top.limit <= blockCount
+      ? strata_bm25_nearly_kth(maxima, Int32(blockCount), Int32(top.limit))
+      : top.limit <= size ? strata_bm25_nearly_kth(window, Int32(size), Int32(top.limit)) : 0
+    let least = max(1, enough, top.threshold ?? 1)
     for block in 0..<blockCount where maxima[block] >= least {
       var bits: UInt64 = 0
       strata_bm25_at_least(&bits, window + 64 * block, 64, least)

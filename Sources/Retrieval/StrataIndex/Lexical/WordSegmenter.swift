@@ -1,9 +1,10 @@
 // Owns where words begin and end in UTF-8 text. Knows nothing about languages.
+import Synchronization
 
 /// Splits text at the word boundaries of Unicode Standard Annex #29, keeping segments that hold a letter or a digit.
 ///
-/// Runs in scripts that do not write word boundaries go to ICU's dictionaries (``DictionaryWords``). One deviation: the
-/// colon does not join letters (`note:this` is two words).
+/// Runs in scripts that do not write word boundaries go to ICU's dictionaries (``DictionaryWords``). Two deviations: the
+/// colon does not join letters (`note:this` is two words), nor `_` Japanese to others.
 struct WordSegmenter {
   enum CharacterClass: UInt8 {
     case other, letter, digit, connector, midLetter, midNumberLetter, midNumber, extend, dictionary
@@ -12,27 +13,26 @@ struct WordSegmenter {
   /// Calls `body` with the byte range of each word.
   @inline(__always)
   static func forEachWord(in bytes: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
-    classes.withUnsafeBufferPointer { table in
-      var dictionary: DictionaryWords?
-      var position = 0
-      while position < bytes.count {
-        let (kind, next) = classify(bytes, position, table)
-        switch kind {
-        case .letter, .digit, .connector:
-          let (end, hasContent) = endOfWord(bytes, next, kind, table)
-          if hasContent { body(position..<end) }
-          position = end
-        case .dictionary:
-          let end = endOfRun(bytes, next, table)
-          dictionary = dictionary ?? DictionaryWords()
-          let run = UnsafeBufferPointer(rebasing: bytes[position..<end])
-          let start = position
-          let isFound = dictionary?.forEachWord(in: run) { body((start + $0.lowerBound)..<(start + $0.upperBound)) }
-          if isFound != true { body(position..<end) }
-          position = end
-        default:
-          position = next
-        }
+    let table = classes
+    var dictionary: DictionaryWords?
+    var position = 0
+    while position < bytes.count {
+      let (kind, next) = classify(bytes, position, table)
+      switch kind {
+      case .letter, .digit, .connector:
+        let (end, hasContent) = endOfWord(bytes, next, kind, table)
+        if hasContent { body(position..<end) }
+        position = end
+      case .dictionary:
+        let end = endOfRun(bytes, next, table)
+        dictionary = dictionary ?? DictionaryWords()
+        let run = UnsafeBufferPointer(rebasing: bytes[position..<end])
+        let start = position
+        let isFound = dictionary?.forEachWord(in: run) { body((start + $0.lowerBound)..<(start + $0.upperBound)) }
+        if isFound != true { body(position..<end) }
+        position = end
+      default:
+        position = next
       }
     }
   }
@@ -41,7 +41,7 @@ struct WordSegmenter {
   /// connectors.
   @inline(__always)
   private static func endOfWord(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ position: Int, _ kind: CharacterClass, _ table: UnsafeBufferPointer<UInt8>
+    _ bytes: UnsafeBufferPointer<UInt8>, _ position: Int, _ kind: CharacterClass, _ table: ClassTable
   ) -> (end: Int, hasContent: Bool) {
     var kind = kind
     var end = position
@@ -62,15 +62,24 @@ struct WordSegmenter {
         else { return (end, hasContent) }
         end = after
       case .other, .dictionary:
-        return (end, hasContent)
+        guard isGershayim(bytes, end) else { return (end, hasContent) }
+        end = next
       }
     }
     return (end, hasContent)
   }
 
+  /// Whether a straight quotation mark stands between Hebrew letters, as it is typed in acronyms.
+  private static func isGershayim(_ bytes: UnsafeBufferPointer<UInt8>, _ position: Int) -> Bool {
+    guard bytes[position] == UInt8(ascii: "\""), position >= 2, position + 2 < bytes.count else { return false }
+    let letters: ClosedRange<UInt8> = 0x90...0xAA
+    return bytes[position - 2] == 0xD7 && letters.contains(bytes[position - 1]) && bytes[position + 1] == 0xD7
+      && letters.contains(bytes[position + 2])
+  }
+
   /// The end of a run of characters that ICU has dictionaries for.
   private static func endOfRun(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ table: UnsafeBufferPointer<UInt8>
+    _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ table: ClassTable
   ) -> Int {
     var end = start
     while end < bytes.count {
@@ -83,7 +92,7 @@ struct WordSegmenter {
 
   /// The position after the next character that is no combining mark, if that is of the wanted class.
   private static func resume(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ wanted: CharacterClass, _ table: UnsafeBufferPointer<UInt8>
+    _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ wanted: CharacterClass, _ table: ClassTable
   ) -> Int? {
     var position = start
     while position < bytes.count {
@@ -97,12 +106,12 @@ struct WordSegmenter {
 
   @inline(__always)
   private static func classify(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ position: Int, _ table: UnsafeBufferPointer<UInt8>
+    _ bytes: UnsafeBufferPointer<UInt8>, _ position: Int, _ table: ClassTable
   ) -> (CharacterClass, Int) {
     let first = bytes[position]
-    if first < 0x80 { return (unsafeBitCast(table[Int(first)], to: CharacterClass.self), position + 1) }
+    if first < 0x80 { return (classOf(UInt32(first), table), position + 1) }
     let (scalar, next) = decode(bytes, position)
-    if scalar < 0x10000 { return (CharacterClass(rawValue: table[Int(scalar)]) ?? .other, next) }
+    if scalar < 0x10000 { return (classOf(scalar, table), next) }
     return (Unicode.Scalar(scalar).map(computeClass) ?? .other, next)
   }
 
@@ -116,9 +125,29 @@ struct WordSegmenter {
     return (value, position + length)
   }
 
-  /// Classes of the Basic Multilingual Plane, computed once from the standard library's Unicode data.
-  static let classes: [UInt8] = (0..<0x10000).map { value in
-    (Unicode.Scalar(UInt32(value)).map(computeClass) ?? .other).rawValue
+  typealias ClassTable = UnsafePointer<Atomic<UInt8>>
+
+  /// Classes of the Basic Multilingual Plane; ``unknown`` until a character is met, since asking the standard library's
+  /// Unicode data about all takes a tenth of a second. Never freed.
+  private nonisolated(unsafe) static let classes: ClassTable = {
+    let table = UnsafeMutablePointer<Atomic<UInt8>>.allocate(capacity: 0x10000)
+    for value in 0..<0x10000 { (table + value).initialize(to: Atomic(unknown)) }
+    return ClassTable(table)
+  }()
+  private static let unknown = UInt8.max
+
+  @inline(__always)
+  private static func classOf(_ value: UInt32, _ table: ClassTable) -> CharacterClass {
+    let known = table[Int(value)].load(ordering: .relaxed)
+    if known != unknown { return unsafeBitCast(known, to: CharacterClass.self) }
+    return learn(value, table)
+  }
+
+  @inline(never)
+  private static func learn(_ value: UInt32, _ table: ClassTable) -> CharacterClass {
+    let found = Unicode.Scalar(value).map(computeClass) ?? .other
+    table[Int(value)].store(found.rawValue, ordering: .relaxed)
+    return found
   }
 
   private static func computeClass(_ scalar: Unicode.Scalar) -> CharacterClass {
