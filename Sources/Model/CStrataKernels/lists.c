@@ -85,23 +85,27 @@ static int strata_falling(const void *a, const void *b) {
 static float strata_table_round(const float *products, int32_t parts, uint8_t *table, float *base) {
   float widest = 0, sum = 0;
   for (int32_t part = 0; part < parts; part++) {
-    float least = INFINITY, greatest = -INFINITY;
-    for (int i = 0; i < 16; i++) {
-      least = fminf(least, products[16 * part + i]);
-      greatest = fmaxf(greatest, products[16 * part + i]);
+    float least = products[16 * part], greatest = least;
+    for (int i = 1; i < 16; i++) {
+      float value = products[16 * part + i];
+      least = value < least ? value : least;
+      greatest = value > greatest ? value : greatest;
     }
-    widest = fmaxf(widest, greatest - least);
+    widest = greatest - least > widest ? greatest - least : widest;
     sum += least;
   }
   *base = sum;
   float most = (float)(parts > 257 ? 65535 / parts : 255), scale = widest / most;
   bool rounds = scale >= 0x1p-120f && scale <= 0x1p120f;  // else its inverse is not to be had, or there is no scale
+  float inverse = rounds ? 1 / scale : 0;
   for (int32_t part = 0; part < parts; part++) {
-    float least = INFINITY;
-    for (int i = 0; i < 16; i++) least = fminf(least, products[16 * part + i]);
+    float least = products[16 * part];
+    for (int i = 1; i < 16; i++) least = products[16 * part + i] < least ? products[16 * part + i] : least;
     for (int i = 0; i < 16; i++) {
-      float value = rounds ? (products[16 * part + i] - least) / scale + 0.5f : 0;
-      table[16 * part + i] = value >= most ? (uint8_t)most : value > 0 ? (uint8_t)value : 0;
+      float value = (products[16 * part + i] - least) * inverse + 0.5f;
+      value = value < most ? value : most;
+      value = value > 0 ? value : 0;  // what is no number too
+      table[16 * part + i] = (uint8_t)(int32_t)value;
     }
   }
   return rounds ? scale : 0;
@@ -142,11 +146,43 @@ static void *strata_lists_scratch_make(
   return memory;
 }
 
-/// Puts the lists in the order in which a search looks into them, as far as `sorted`; the rest follow in no order.
-static void strata_lists_order(const float *coarse, int64_t count, int64_t sorted, uint64_t *order) {
-  for (int64_t i = 0; i < count; i++) order[i] = strata_best_key(coarse[i], (uint32_t)i);
-  strata_select_greatest(order, count, sorted);
-  qsort(order, (size_t)strata_min64(sorted, count), sizeof *order, strata_falling);
+/// Puts the `probes` nearest lists first, the `sorted` nearest of them in order; the rest follow in no order, or are
+/// left out when `is_cut`.
+/// - Returns: how many there are.
+static int64_t strata_lists_order(
+    const float *coarse, int64_t count, int64_t probes, int64_t sorted, bool is_cut, uint64_t *order) {
+  int64_t kept = 0;
+  enum { STEP = 16 };
+  if (is_cut && count >= 512 && probes < count / 4) {
+    // A score that some more than are wanted beat, from a sample, so that few need be put in order.
+    int64_t some = 0;
+    for (int64_t i = 0; i < count; i += STEP) order[some++] = strata_best_key(coarse[i], (uint32_t)i);
+    int64_t rank = strata_min64(some - 1, probes / STEP + probes / (2 * STEP) + 4);
+    strata_select_greatest(order, some, rank);
+    uint64_t least = order[0];
+    for (int64_t i = 1; i < rank; i++) least = order[i] < least ? order[i] : least;
+    for (int64_t i = 0; i < count; i++) {
+      uint64_t key = strata_best_key(coarse[i], (uint32_t)i);
+      order[kept] = key;
+      kept += key >= least;
+    }
+  }
+  if (kept < probes) {
+    for (int64_t i = 0; i < count; i++) order[i] = strata_best_key(coarse[i], (uint32_t)i);
+    kept = count;
+  }
+  strata_select_greatest(order, kept, probes);
+  strata_select_greatest(order, strata_min64(probes, kept), sorted);
+  qsort(order, (size_t)strata_min64(sorted, kept), sizeof *order, strata_falling);
+  return kept;
+}
+
+/// Asks for the codes of a list that will be scanned soon: lists are too short for the processor to see it coming.
+static inline void strata_list_prefetch(const strata_lists *lists, int64_t list) {
+  const int64_t block = (int64_t)lists->parts * 16;
+  const uint8_t *codes = lists->codes + lists->starts[list] * (uint64_t)block;
+  int64_t bytes = strata_min64((int64_t)(lists->starts[list + 1] - lists->starts[list]) * block, 4096);
+  for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(codes + at, 0, 3);
 }
 
 static void strata_lists_search_one(
@@ -157,22 +193,20 @@ static void strata_lists_search_one(
   const float twice = lists->metric == STRATA_METRIC_L2 ? 2 : 1;
   scan->table = scratch->table;
   scan->scale = scale * twice;
-  int64_t sorted = scan->allowed ? strata_min64(lists->count, 4 * probes) : probes;
-  strata_lists_order(coarse, lists->count, sorted, scratch->order);
-  for (int64_t i = 0; i < lists->count && (i < probes || scan->passed < enough); i++) {
-    if (i == sorted) {  // it takes more than was thought: sort all
-      sorted = lists->count;
+  // With a filter, how many lists it takes shows on the way; without one, the nearest come first so that little is kept
+  // of the others.
+  const bool is_filtered = scan->allowed != NULL;
+  int64_t sorted = is_filtered ? strata_min64(lists->count, 4 * probes) : strata_min64(16, probes);
+  int64_t count = strata_lists_order(
+      coarse, lists->count, is_filtered ? sorted : probes, sorted, !is_filtered, scratch->order);
+  count = is_filtered ? count : strata_min64(count, probes);
+  for (int64_t i = 0; i < count && (i < probes || scan->passed < enough); i++) {
+    if (is_filtered && i == sorted) {  // it takes more than was thought: sort all
+      sorted = count;
       qsort(scratch->order + i, (size_t)(sorted - i), sizeof *scratch->order, strata_falling);
     }
     int64_t list = strata_best_row(scratch->order[i]);
-    if (i + 1 < lists->count) {
-      uint64_t next = lists->starts[strata_best_row(scratch->order[i + 1])];
-      if (next < lists->starts[lists->count]) {
-        for (int line = 0; line < 4; line++) {
-          __builtin_prefetch(lists->codes + next * (uint64_t)lists->parts * 16 + 64 * line, 0, 3);
-        }
-      }
-    }
+    if (i + 2 < count) strata_list_prefetch(lists, strata_best_row(scratch->order[i + 2]));
     float product = (coarse[list] + strata_centroid_half(lists->centroids, d, list)) / stretch;
     scan->bias = (product + base) * twice;
     kernels->scan(scan, list);

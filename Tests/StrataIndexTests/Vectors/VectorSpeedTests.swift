@@ -32,7 +32,11 @@ struct VectorSpeedTests {
     return Double(hits) / Double(found.count * 10)
   }
 
-  @Test("Build seconds, queries per second and recall", .enabled(if: folder != nil, "no STRATA_BENCH_ANN"))
+  /// Only lists, instead of only graphs.
+  private static let isOfLists = ProcessInfo.processInfo.environment["STRATA_BENCH_ANN_LISTS"] != nil
+
+  @Test(
+    "Build seconds, queries per second and recall", .enabled(if: folder != nil && !isOfLists, "no STRATA_BENCH_ANN"))
   func speed() throws {
     let base = Column(try Self.read("base.f32", Float.self))
     let flat = try Self.read("queries.f32", Float.self)
@@ -61,6 +65,76 @@ struct VectorSpeedTests {
         }
         if code == .int8, links == Self.links[0] { try filtered(index, queries) }
       }
+    }
+  }
+
+  @Test("The same of lists, and what they read", .enabled(if: folder != nil && isOfLists, "no STRATA_BENCH_ANN_LISTS"))
+  func lists() throws {
+    let base = Column(try Self.read("base.f32", Float.self))
+    let flat = try Self.read("queries.f32", Float.self)
+    let queries = (0..<(flat.count / Self.dimension)).map {
+      Array(flat[($0 * Self.dimension)..<(($0 + 1) * Self.dimension)])
+    }
+    let truth = try Self.read("truth.i32", Int32.self)
+    for partWidth in [2, 1] {
+      let options = VectorOptions(structure: .lists(VectorListOptions(partWidth: partWidth)))
+      let start = Self.seconds()
+      let index = try VectorIndex(base, dimension: Self.dimension, options: options)
+      print(
+        "strata\tbuild\t\(partWidth)\t\(Self.seconds() - start)\t\(index.bytesPerVector)\t\(index.residentBytesPerVector)"
+      )
+      for (probes, breadth) in Self.reaches(base.count / Self.dimension) {
+        let start = Self.seconds()
+        let found = try index.search(queries, limit: 10, breadth: breadth, probes: probes).map(\.rows)
+        let rate = Double(queries.count) / (Self.seconds() - start)
+        print("strata\tlists\t\(partWidth)\t\(probes)\t\(breadth)\t\(Self.recall(found, truth))\t\(rate)")
+      }
+      if partWidth == 2 {
+        try filtered(index, queries)
+        try onDisk(index, base, queries, truth)
+      }
+    }
+  }
+
+  private static func reaches(_ count: Int) -> [(probes: Int, breadth: Int)] {
+    let lists = 4 * Double(count).squareRoot()
+    return [0.015, 0.025, 0.033, 0.04, 0.05, 0.065, 0.08, 0.1, 0.12, 0.15, 0.2].flatMap { share in
+      [50, 100, 150, 200, 300, 400].map { (max(1, Int(share * lists)), $0) }
+    }
+  }
+
+  /// Searches the lists in a file of which nothing is in memory, and counts the pages that are there afterwards.
+  private func onDisk(_ index: VectorIndex, _ base: Column<Float>, _ queries: [[Float]], _ truth: [Int32]) throws {
+    let path = (Self.folder ?? "") + "/lists.seg"
+    var writer = try SegmentWriter(path: path)
+    index.encode(into: &writer, prefix: "dense")
+    writer.add("vectors", base)
+    let size = try writer.finish().byteCount
+    let descriptor = open(path, O_RDONLY)
+    defer { close(descriptor) }
+    guard descriptor >= 0, let map = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), map != MAP_FAILED else {
+      return
+    }
+    defer { munmap(map, size) }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    func resident() -> Int {
+      var pages = [UInt8](repeating: 0, count: (size + page - 1) / page)
+      guard mincore(map, size, &pages) == 0 else { return -1 }
+      return pages.reduce(0) { $0 + Int($1 & 1) } * page
+    }
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+    print("strata\tmemory\tempty\t\(size)\t\(resident())\t0\t0")
+    let file = try SegmentFile(path: path)
+    let opened = try VectorIndex(
+      file, prefix: "dense", vectors: file.column("vectors", of: Float.self, isVerified: false),
+      dimension: Self.dimension, present: index.present)
+    print("strata\tmemory\topened\t\(size)\t\(resident())\t0\t0")
+    for count in [1, 10, 100, queries.count] {
+      let start = ContinuousClock.now
+      let found = try opened.search(Array(queries.prefix(count)), limit: 10).map(\.rows)
+      let seconds = (ContinuousClock.now - start) / Duration.seconds(1)
+      let recall = Self.recall(found, Array(truth.prefix(10 * count)))
+      print("strata\tmemory\t\(count) queries\t\(size)\t\(resident())\t\(recall)\t\(Double(count) / seconds)")
     }
   }
 

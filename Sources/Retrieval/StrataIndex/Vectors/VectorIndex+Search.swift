@@ -109,24 +109,23 @@ extension VectorIndex {
     if case .lists(let options) = options.structure { options } else { VectorListOptions() }
   }
 
-  /// Scores rows by their exact vectors.
+  /// The best of `rows` by their exact vectors. A file that nobody has checked may hold anything: what is no number is
+  /// near nothing, and a row may come twice.
   private func rescore(_ rows: some Collection<UInt32>, _ query: [Float], _ limit: Int) -> [ScoredRow] {
     guard let start = vectors.buffer.baseAddress else { return [] }
     let space = VectorSpace(dimension: dimension, metric: metric, lift: 0)
     let lines = min(8, (dimension * 4 + 63) / 64)
     for row in rows { for line in 0..<lines { strata_prefetch(start + Int(row) * dimension + 16 * line) } }
-    var scored = withExtendedLifetime(vectors) {
-      rows.map { ScoredRow(row: Int($0), score: space.score(query, start + Int($0) * dimension)) }
+    var top = TopChunks<Float>(limit: min(limit, max(1, count)))
+    withExtendedLifetime(vectors) {
+      for row in rows {
+        let score = space.score(query, start + Int(row) * dimension)
+        if !score.isNaN, score >= top.threshold ?? -.infinity { top.insert(score, id: Int64(row)) }
+      }
     }
-    // A file that nobody has checked may hold anything: what is no number is near nothing, and a row may be listed twice.
-    scored.removeAll { $0.score.isNaN }
-    scored.sort { $0.score > $1.score || $0.score == $1.score && $0.row < $1.row }
-    var best: [ScoredRow] = []
-    for found in scored where best.last?.row != found.row {
-      best.append(found)
-      if best.count == limit { break }
-    }
-    return best
+    let best = top.sorted()
+    if zip(best, best.dropFirst()).contains(where: { $0.id == $1.id }) { return rescore(Set(rows), query, limit) }
+    return best.map { ScoredRow(row: Int($0.id), score: $0.score) }
   }
 
   private func exact(_ query: [Float], _ limit: Int, _ allowed: UnsafeBufferPointer<UInt64>) -> [ScoredRow] {

@@ -14,7 +14,7 @@ public final class VectorIndex: Sendable {
   /// Row-major [count, dimension].
   let vectors: Column<Float>
   /// A bit per row: which have a vector. The others are rows of zeros that no search finds.
-  let present: Column<UInt64>
+  package let present: Column<UInt64>
   let presentCount: Int
   let graph: VectorGraph?
   let lists: VectorLists?
