@@ -18,8 +18,8 @@ struct Strata: AsyncParsableCommand {
     subcommands: [
       Up.self, Serve.self, Ask.self, Check.self, Chat.self, Ingest.self, Parse.self, CollectionCommand.self,
       LineageCommand.self, Search.self, QueryCommand.self, Generate.self, Embed.self, ModelCommand.self,
-      AdapterCommand.self, TokenizerCommand.self, Eval.self, AgentCommand.self, IndexCommand.self, MemoryCommand.self,
-      AccessCommand.self, KeyCommand.self, Doctor.self,
+      AdapterCommand.self, TokenizerCommand.self, Eval.self, AgentCommand.self, IndexCommand.self, GraphCommand.self,
+      MemoryCommand.self, AccessCommand.self, KeyCommand.self, Doctor.self,
     ])
 
   static func main() async {

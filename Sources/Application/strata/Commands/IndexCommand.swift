@@ -15,7 +15,7 @@ struct IndexCommand: AsyncParsableCommand {
 }
 
 /// An index that is there, opened as it is: for looking at it, no model is needed.
-private struct OpenedIndex {
+struct OpenedIndex {
   let wiring: Wiring
   let name: String
   let folder: String
@@ -51,8 +51,8 @@ struct IndexVerify: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Prove that the index holds what the store says, and that no file is damaged.",
     discussion: """
-      Compares each current chunk of the store (text, title, fields, vector, readers) with the index, and checks every
-      byte of the index's files and the store itself. Leaves with code 8 when something differs.
+      Compares each current chunk of the store (text, title, fields, vector, entities, readers) with the index, and checks
+      every byte of its files and the store itself. Leaves with code 8 when something differs.
       Example: strata index verify --json
       """)
   @OptionGroup var common: CommonOptions
