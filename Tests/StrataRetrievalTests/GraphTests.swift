@@ -182,13 +182,13 @@ struct CollectionGraphTests {
       #expect(!names(index).isEmpty)
       try await index.flush()
     }
-    await store.setSetting("graph", to: "off", in: "default")
+    try await GraphExtraction.off.choose(for: "default", in: store)
     do {
       let index = try await open()
       #expect(names(index).isEmpty)
       try await index.flush()
     }
-    await store.setSetting("graph", to: nil, in: "default")
+    try await GraphExtraction.patterns.choose(for: "default", in: store)
     let index = try await open()
     #expect(names(index).contains("charles babbage"))
     #expect(throws: RetrievalError.self) { try GraphExtraction("magic") }

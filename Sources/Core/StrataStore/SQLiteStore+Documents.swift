@@ -189,7 +189,14 @@ extension SQLiteStore: DocumentStore {
         DELETE FROM embeddings WHERE embedder = ?1 AND text_hash = ?2
         AND NOT EXISTS (SELECT 1 FROM chunks WHERE input_hash = ?2)
         """)
-    for input in inputs { for embedder in embedders { try forget.execute(arguments: [embedder, input]) } }
+    let forgetEntities = try db.cachedStatement(
+      sql: """
+        DELETE FROM extractions WHERE text_hash = ?1 AND NOT EXISTS (SELECT 1 FROM chunks WHERE input_hash = ?1)
+        """)
+    for input in inputs {
+      for embedder in embedders { try forget.execute(arguments: [embedder, input]) }
+      try forgetEntities.execute(arguments: [input])
+    }
     try logChange(db, collection, "deleted", path: path, removed: removed)
     return removed
   }

@@ -95,17 +95,19 @@ extension SQLiteStore {
     let isDeleted = try await write { db in
       let id = try Self.collectionID(db, name, create: false)
       guard id >= 0 else { return false }
-      try db.execute(
-        sql: """
-          DELETE FROM embeddings WHERE text_hash IN
-            (SELECT input_hash FROM chunks JOIN versions ON versions.id = chunks.version
-              JOIN documents ON documents.id = versions.document
-              WHERE documents.collection = ?1 AND input_hash IS NOT NULL)
-          AND text_hash NOT IN
-            (SELECT input_hash FROM chunks JOIN versions ON versions.id = chunks.version
-              JOIN documents ON documents.id = versions.document
-              WHERE documents.collection <> ?1 AND input_hash IS NOT NULL)
-          """, arguments: [id])
+      for table in ["embeddings", "extractions"] {
+        try db.execute(
+          sql: """
+            DELETE FROM \(table) WHERE text_hash IN
+              (SELECT input_hash FROM chunks JOIN versions ON versions.id = chunks.version
+                JOIN documents ON documents.id = versions.document
+                WHERE documents.collection = ?1 AND input_hash IS NOT NULL)
+            AND text_hash NOT IN
+              (SELECT input_hash FROM chunks JOIN versions ON versions.id = chunks.version
+                JOIN documents ON documents.id = versions.document
+                WHERE documents.collection <> ?1 AND input_hash IS NOT NULL)
+            """, arguments: [id])
+      }
       try db.execute(sql: "DELETE FROM collections WHERE id = ?", arguments: [id])
       return true
     }

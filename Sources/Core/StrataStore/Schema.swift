@@ -23,6 +23,7 @@ enum Schema {
       try db.execute(sql: vectorsByText)
     }
     migrator.registerMigration("4 memory") { db in try db.execute(sql: memory) }
+    migrator.registerMigration("5 extractions") { db in try db.execute(sql: extractions) }
     return migrator
   }
 
@@ -204,6 +205,15 @@ enum Schema {
       UNIQUE (chunk, embedder)
     );
     CREATE INDEX embedding_queue_by_turn ON embedding_queue (collection, embedder, id);
+    """
+
+  private static let extractions = """
+    CREATE TABLE extractions (
+      text_hash TEXT NOT NULL,
+      extractor TEXT NOT NULL,
+      entities TEXT NOT NULL,
+      PRIMARY KEY (text_hash, extractor)
+    ) WITHOUT ROWID;
     """
 
   private static let memory = """

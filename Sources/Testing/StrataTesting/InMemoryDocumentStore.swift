@@ -2,7 +2,7 @@
 import StrataCore
 
 /// A ``DocumentStore`` in memory that behaves like the durable one, and can be told to fail.
-public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
+public actor InMemoryDocumentStore: DocumentStore, ChangeFeed, ExtractionCache {
   private struct Version {
     var record: DocumentRecord
     var text: String
@@ -32,6 +32,7 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
   private var collections: [String: Collection] = [:]
   var relationTables: [String: InMemoryRelations] = [:]
   private var embeddings: [String: [String: [Float]]] = [:]
+  private var extractions: [String: [String: JSON]] = [:]
   private var nextID: Int64 = 1
   /// Thrown by the next mutating calls, from the one after so many.
   private var failure: (after: Int, error: any Error)?
@@ -172,6 +173,17 @@ public actor InMemoryDocumentStore: DocumentStore, ChangeFeed {
 
   public func cacheEmbeddings(_ embeddings: [String: [Float]], embedder: String) {
     self.embeddings[embedder, default: [:]].merge(embeddings) { $1 }
+  }
+
+  public func cachedExtractions(_ textHashes: [String], extractor: String) -> [String: JSON] {
+    let known = extractions[extractor] ?? [:]
+    return Dictionary(textHashes.compactMap { hash in known[hash].map { (hash, $0) } }) { $1 }
+  }
+
+  public func cacheExtractions(_ extractions: [String: JSON], extractor: String, in collection: String) {
+    self.extractions[extractor, default: [:]].merge(extractions) { $1 }
+    let chunks = currentChunks(collection).filter { $0.inputHash.map { extractions[$0] != nil } ?? false }
+    log(Change(embedded: chunks.map(\.id)), in: collection)
   }
 
   // MARK: The embedding queue

@@ -10,7 +10,7 @@ struct CollectionCommand: AsyncParsableCommand {
     commandName: "collection", abstract: "List, show, delete and change collections.",
     subcommands: [
       CollectionList.self, CollectionShow.self, CollectionForget.self, CollectionDelete.self, CollectionEmbedder.self,
-      CollectionSchema.self,
+      CollectionGraph.self, CollectionSchema.self,
     ])
 
   /// - Throws: when there is no collection of that name.

@@ -18,6 +18,8 @@ struct EvalRetrieval: AsyncParsableCommand {
   @Option(name: .long, help: .hidden) var beir: String?
   @Option(name: .customLong("method"), help: "Only this method (repeatable); default: all.") var names: [String] = []
   @Option(name: .long, help: "Threads for the embedder (default: all processors).") var threads: Int?
+  @Option(name: .long, help: "Weight of relations between entities in the walk.") var relationWeight: Double?
+  @Option(name: .long, help: "Link entities whose names are at least so similar (cosine).") var synonyms: Float?
 
   /// What a search is asked for, by the name that the table has.
   static let pipelines: [(name: String, spec: QuerySpec)] = [
@@ -47,9 +49,15 @@ struct EvalRetrieval: AsyncParsableCommand {
       let embedder = try wiring.embedder(pool: wiring.pool(threads: threads))
       let texts = dataset.documents.map { $0.title.isEmpty ? $0.text : "\($0.title) \($0.text)" }
       let vectors = try await embed(texts, embedder, store: wiring.store())
-      let space = try Self.space(dataset, texts: texts, vectors: vectors, dimension: embedder.dimension)
-      let ranker = QueryRanker(
+      var space = try Self.space(dataset, texts: texts, vectors: vectors, dimension: embedder.dimension)
+      if let synonyms {
+        let names = space.snapshot.entityNames(within: space.readable)
+        space.synonyms = try EntitySynonyms(
+          names: names, vectors: try await embed(names, embedder, store: wiring.store()), threshold: synonyms)
+      }
+      var ranker = QueryRanker(
         embedder: embedder, rerankers: [.lateInteraction: LateInteraction(embedder, cacheByteLimit: 1 << 30)])
+      if let relationWeight { ranker.walk.relationWeight = relationWeight }
       let methods = Self.pipelines.filter { names.isEmpty || names.contains($0.name) }
       let documents = dataset.documents.map(\.id)
       let bar = ProgressBar("evaluate") { "\(Int($0)) queries/s" }

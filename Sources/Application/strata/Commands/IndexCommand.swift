@@ -20,9 +20,11 @@ struct OpenedIndex {
   let name: String
   let folder: String
 
-  init(_ documents: CollectionOptions) throws {
-    wiring = try Wiring()
-    name = documents.collection
+  init(_ documents: CollectionOptions) throws { self.init(try Wiring(), documents.collection) }
+
+  init(_ wiring: Wiring, _ name: String) {
+    self.wiring = wiring
+    self.name = name
     folder = CollectionIndex.indexFolder(wiring.home.index.path, collection: name)
   }
 

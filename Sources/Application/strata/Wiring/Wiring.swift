@@ -90,6 +90,12 @@ struct Wiring: Sendable {
     }
   }
 
+  /// What lets a model find the entities of passages.
+  /// - Parameter model: of the catalog, or a file; nil is the default decoder.
+  func entityExtractor(_ model: String?, pool: ComputePool) throws -> ModelEntityExtractor {
+    ModelEntityExtractor(try self.model(model, pool: pool), contract: try contracts().contract("entities"))
+  }
+
   /// The prompts that the binary carries.
   func contracts() throws -> ContractRegistry {
     try ContractRegistry(texts: [
@@ -97,6 +103,7 @@ struct Wiring: Sendable {
       ("Prompts/plan.prompty", String(decoding: PackageResources.plan_prompty, as: UTF8.self)),
       ("Prompts/memory.prompty", String(decoding: PackageResources.memory_prompty, as: UTF8.self)),
       ("Prompts/sql.prompty", String(decoding: PackageResources.sql_prompty, as: UTF8.self)),
+      ("Prompts/entities.prompty", String(decoding: PackageResources.entities_prompty, as: UTF8.self)),
       ("Prompts/rerank.prompty", String(decoding: PackageResources.rerank_prompty, as: UTF8.self)),
     ])
   }

@@ -16,6 +16,8 @@ public struct GraphWalk: Sendable {
     /// What the edge between two entities of a relation weighs, for each time that a readable chunk says it, beside the
     /// edge between a chunk and the commoner of them; 0 walks over chunks only.
     public var relationWeight = 0.0
+    /// What the edge between two entities of like names weighs, times their similarity, likewise; it needs synonyms.
+    public var synonymWeight = 1.0
     /// What share of the seeds are the entities of the question.
     public var entityShare = 0.3
     /// Best chunks that seed the walk.
@@ -32,11 +34,16 @@ public struct GraphWalk: Sendable {
 
   let graph: ReadableGraph
   let options: Options
+  private let synonyms: EntitySynonyms?
 
   /// - Parameter readable: of this snapshot; another one's leaves nothing to walk over.
-  public init(_ snapshot: IndexSnapshot, within readable: ChunkBitmap, options: Options = Options()) {
+  public init(
+    _ snapshot: IndexSnapshot, within readable: ChunkBitmap, options: Options = Options(),
+    synonyms: EntitySynonyms? = nil
+  ) {
     graph = ReadableGraph(snapshot, within: readable)
     self.options = options
+    self.synonyms = synonyms
   }
 
   /// Chunks by how often a walk from the seeds comes by, best first.
@@ -46,7 +53,7 @@ public struct GraphWalk: Sendable {
   public func rank(
     seeds: [(id: Int64, score: Double)], question: ChunkEntities = .none, limit: Int
   ) -> GraphRanking {
-    var state = GraphWalkState(graph, options)
+    var state = GraphWalkState(graph, options, synonyms)
     state.start(seeds.prefix(options.seedCount), question)
     state.run()
     return GraphRanking(state, limit: limit)

@@ -27,6 +27,7 @@ struct GraphWalkState: Sendable {
 
   private let graph: ReadableGraph
   private let options: GraphWalk.Options
+  private let synonyms: EntitySynonyms?
   private let restart: Double
   private var nodes: [Node] = []
   private var chunkNodes: [ReadableGraph.Place: Int] = [:]
@@ -35,9 +36,10 @@ struct GraphWalkState: Sendable {
   private var queue: [Int] = []
   private var edgeCount = 0
 
-  init(_ graph: ReadableGraph, _ options: GraphWalk.Options) {
+  init(_ graph: ReadableGraph, _ options: GraphWalk.Options, _ synonyms: EntitySynonyms?) {
     self.graph = graph
     self.options = options
+    self.synonyms = synonyms
     restart = min(1, max(0.01, options.restart))
   }
 
@@ -173,18 +175,26 @@ struct GraphWalkState: Sendable {
     var edges = entity.members.map {
       Edge(node: chunkNode($0.place), weight: weight(entity, isSubject: $0.isSubject))
     }
-    guard options.relationWeight > 0 else { return edges }
-    var others: [(place: ReadableGraph.Place, count: Int)] = []
-    for place in entity.places { graph.forEachRelation(place) { others.append(($1, $2)) } }
-    var counts: [Int: Int] = [:]
-    for (place, count) in others {
-      if let other = entityNode(place), other != node { counts[other, default: 0] += count }
+    var strengths: [Int: Double] = [:]
+    if options.relationWeight > 0 {
+      var others: [(place: ReadableGraph.Place, count: Int)] = []
+      for place in entity.places { graph.forEachRelation(place) { others.append(($1, $2)) } }
+      for (place, count) in others {
+        if let other = entityNode(place) { strengths[other, default: 0] += options.relationWeight * Double(count) }
+      }
     }
+    if options.synonymWeight > 0, let synonyms {
+      for neighbour in synonyms.neighbours(of: entity.name) {
+        if let other = entityNode(Array(neighbour.name.utf8)) {
+          strengths[other, default: 0] += options.synonymWeight * neighbour.similarity
+        }
+      }
+    }
+    strengths[node] = nil
     // By name: the order must not depend on which segment holds what.
-    let related = counts.compactMap { other, count -> (name: [UInt8], edge: Edge)? in
+    let related = strengths.compactMap { other, strength -> (name: [UInt8], edge: Edge)? in
       guard case .entity(let end) = nodes[other].kind else { return nil }
-      let weight = options.relationWeight * Double(count) * min(weight(entity), weight(end))
-      return (end.utf8, Edge(node: other, weight: weight))
+      return (end.utf8, Edge(node: other, weight: strength * min(weight(entity), weight(end))))
     }
     edges += related.sorted { $0.name.lexicographicallyPrecedes($1.name) }.map(\.edge)
     return edges

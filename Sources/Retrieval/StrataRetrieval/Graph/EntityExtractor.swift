@@ -82,6 +82,28 @@ public struct EntityExtractor: Sendable {
     return name(trimmed(words[...]).isEmpty ? words[...] : trimmed(words[...]))
   }
 
+  /// The words of a text as names have them.
+  static func words(_ text: String) -> [String] { scan(text[...]).flatMap(\.words) }
+
+  /// How often a name stands in a text, word by word.
+  static func count(of name: [Substring], in words: [String]) -> Int {
+    guard !name.isEmpty, name.count <= words.count else { return 0 }
+    return (0...words.count - name.count).count { start in
+      zip(name, words[start...]).allSatisfy { $0 == $1 }
+    }
+  }
+
+  /// Every few words of a question that might be the name of something, for graphs whose names have no capitals.
+  static func phrases(_ text: String) -> [String] {
+    let words = words(text)
+    return words.indices.flatMap { start in
+      (start + 1...min(words.count, start + 5)).compactMap { end in
+        functionWords.contains(words[start]) || functionWords.contains(words[end - 1])
+          ? nil : name(words[start..<end])
+      }
+    }
+  }
+
   private static func name(_ words: ArraySlice<String>) -> String? {
     let name = words.joined(separator: " ")
     return name.utf8.count > 2 ? name : nil

@@ -210,7 +210,8 @@ public actor CollectionIndex {
     guard try await feed.changeToken(in: collection) != index.token else { return }
     guard let changes = try await feed.changes(since: index.token, in: collection) else { return try await readAll() }
     if changes.embedderChanged { takesVectors = false }
-    let chunks = changes.added + (index.dimension == nil || !takesVectors ? [] : changes.embedded)
+    // Chunks are told again when they get their vectors, or a model has read them.
+    let chunks = changes.added + (takesVectors ? changes.embedded : [])
     let records = Self.byPath(try await store.documents(Array(Set(chunks.map(\.document))), in: collection))
     for (document, readers) in changes.readers {
       index.setReaders(readers, of: index.chunks(ofDocument: document))
@@ -253,16 +254,32 @@ public actor CollectionIndex {
     Dictionary(records.map { ($0.path, $0) }) { $1 }
   }
 
+  /// How the entities of chunks are found.
+  func graphExtraction() async throws -> GraphExtraction {
+    if let extraction { return extraction }
+    let chosen = try await GraphExtraction.chosen(for: collection, in: store)
+    extraction = chosen
+    return chosen
+  }
+
   func entries(_ chunks: [ChunkRecord], of records: [String: DocumentRecord]) async throws -> [IndexEntry] {
-    if extraction == nil { extraction = try await GraphExtraction.chosen(for: collection, in: store) }
-    let extractor = extraction == .off ? nil : EntityExtractor()
+    let extraction = try await graphExtraction()
+    var answers: [String: JSON] = [:]
+    if case .model(let identity) = extraction, let cache = store as? any ExtractionCache {
+      answers = try await cache.cachedExtractions(chunks.compactMap(\.inputHash), extractor: identity)
+    }
     return chunks.compactMap { chunk in
       guard let record = records[chunk.document], record.version == chunk.version else { return nil }
       var chunk = chunk
       // Vectors of another embedder than this index is made for are worth nothing here.
       if chunk.embedding?.count != index.dimension || !takesVectors { chunk.embedding = nil }
       var entry = IndexEntry(chunk, of: record)
-      if let extractor { entry.entities = extractor.entities(in: chunk.text, title: record.title) }
+      if extraction != .off {
+        let answer = chunk.inputHash.flatMap { answers[$0] }
+        entry.entities =
+          answer.map { ChunkEntities(answer: $0, text: chunk.text, title: record.title) }
+          ?? EntityExtractor().entities(in: chunk.text, title: record.title)
+      }
       return entry
     }
   }

@@ -60,8 +60,9 @@ public final class HybridRetriever: Retriever {
     let readable = access.readable(
       in: snapshot, matching: query.filter, inDocuments: try await documents(query))
     guard !readable.isEmpty else { return [] }
+    let extraction = try await index.graphExtraction()
     let space = SearchSpace(
-      snapshot: snapshot, readable: readable,
+      snapshot: snapshot, readable: readable, question: { extraction.entities(ofQuestion: $0) },
       content: { [self] ids in
         try await current(ids, query, within: access).mapValues { chunk, record in
           let context = DocumentChunk.context(title: record.title, headingPath: chunk.headingPath)

@@ -22,15 +22,23 @@ package struct ChunkContent: Sendable {
 package struct SearchSpace: Sendable {
   package var snapshot: IndexSnapshot
   package var readable: ChunkBitmap
+  /// The entities of a question.
+  package var question: @Sendable (String) -> ChunkEntities
+  /// Names that mean nearly the same; nil walks without.
+  package var synonyms: EntitySynonyms?
   /// What chunks say; those that are gone or forbidden by now are missing.
   package var content: @Sendable ([Int64]) async throws -> [Int64: ChunkContent]
 
   package init(
     snapshot: IndexSnapshot, readable: ChunkBitmap,
+    question: @escaping @Sendable (String) -> ChunkEntities = { EntityExtractor().entities(in: $0) },
+    synonyms: EntitySynonyms? = nil,
     content: @escaping @Sendable ([Int64]) async throws -> [Int64: ChunkContent]
   ) {
     self.snapshot = snapshot
     self.readable = readable
+    self.question = question
+    self.synonyms = synonyms
     self.content = content
   }
 }
@@ -85,11 +93,11 @@ package struct QueryRanker: Sendable {
     if spec.feedback { rankings = try await extended(rankings, spec.text, depth, in: space) }
     let fusion = spec.fusion ?? fusion
     let wantsGraph = spec.legs.contains(.graph) || spec.multiHop == .graph
-    let walk = GraphWalk(space.snapshot, within: space.readable, options: walk)
+    let walk = GraphWalk(space.snapshot, within: space.readable, options: walk, synonyms: space.synonyms)
     var walked: GraphRanking?
     if wantsGraph {
       let seeds = RankFusion.convex().fuse(rankings, limit: depth).map { (id: $0.id, score: $0.score) }
-      walked = walk.rank(seeds: seeds, question: EntityExtractor().entities(in: spec.text), limit: depth)
+      walked = walk.rank(seeds: seeds, question: space.question(spec.text), limit: depth)
     }
     if spec.legs.contains(.graph), let walked { rankings.append(LegRanking(.graph, walked.chunks)) }
     var ranked = fusion.fuse(rankings, limit: depth).map { RankedChunk(id: $0.id, score: $0.score, fused: $0) }
