@@ -4,6 +4,7 @@ import Foundation
 import StrataCore
 import StrataEvaluation
 import StrataIndex
+import StrataModel
 import StrataRetrieval
 
 struct EvalRetrieval: AsyncParsableCommand {
@@ -49,15 +50,10 @@ struct EvalRetrieval: AsyncParsableCommand {
       let embedder = try wiring.embedder(pool: wiring.pool(threads: threads))
       let texts = dataset.documents.map { $0.title.isEmpty ? $0.text : "\($0.title) \($0.text)" }
       let vectors = try await embed(texts, embedder, store: wiring.store())
-      var space = try Self.space(dataset, texts: texts, vectors: vectors, dimension: embedder.dimension)
-      if let synonyms {
-        let names = space.snapshot.entityNames(within: space.readable)
-        space.synonyms = try EntitySynonyms(
-          names: names, vectors: try await embed(names, embedder, store: wiring.store()), threshold: synonyms)
-      }
-      var ranker = QueryRanker(
-        embedder: embedder, rerankers: [.lateInteraction: LateInteraction(embedder, cacheByteLimit: 1 << 30)])
-      if let relationWeight { ranker.walk.relationWeight = relationWeight }
+      let space = try await linked(
+        try Self.space(dataset, texts: texts, vectors: vectors, dimension: embedder.dimension), embedder,
+        store: wiring.store())
+      let ranker = ranker(embedder)
       let methods = Self.pipelines.filter { names.isEmpty || names.contains($0.name) }
       let documents = dataset.documents.map(\.id)
       let bar = ProgressBar("evaluate") { "\(Int($0)) queries/s" }
@@ -76,6 +72,25 @@ struct EvalRetrieval: AsyncParsableCommand {
       bar.finish()
       if common.json { Terminal.json(report.json) } else { Terminal.out(report.text) }
     }
+  }
+
+  private func ranker(_ embedder: MiniLMEmbedder) -> QueryRanker {
+    var ranker = QueryRanker(
+      embedder: embedder, rerankers: [.lateInteraction: LateInteraction(embedder, cacheByteLimit: 1 << 30)])
+    if let relationWeight { ranker.walk.relationWeight = relationWeight }
+    return ranker
+  }
+
+  /// With edges between entities of like names, where those are asked for.
+  private func linked(
+    _ space: SearchSpace, _ embedder: MiniLMEmbedder, store: any DocumentStore
+  ) async throws -> SearchSpace {
+    guard let synonyms else { return space }
+    var space = space
+    let names = space.snapshot.entityNames(within: space.readable)
+    space.synonyms = try EntitySynonyms(
+      names: names, vectors: try await embed(names, embedder, store: store), threshold: synonyms)
+    return space
   }
 
   /// The collection as a search sees it, readable by everybody, with the settings of collections.
