@@ -9,7 +9,7 @@ struct IndexCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "index", abstract: "Verify, measure, compact and rebuild the index of a collection.",
     subcommands: [
-      IndexVerify.self, IndexStats.self, IndexCompact.self, IndexRebuild.self, IndexHistory.self,
+      IndexVerify.self, IndexStats.self, IndexCompact.self, IndexRebuild.self, IndexHistory.self, IndexVectors.self,
       IndexLoad.self,
     ])
 }
@@ -91,6 +91,40 @@ struct IndexVerify: AsyncParsableCommand {
         for problem in storeProblems { Terminal.out("store: \(problem)") }
       }
       if !isSound { throw ExitCode(ErrorKind.corrupted.exitCode) }
+    }
+  }
+}
+
+struct IndexVectors: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "vectors", abstract: "Choose how nearest vectors are found: by a graph, or in lists.",
+    discussion: """
+      A graph is faster while it fits memory; lists keep vectors in a few bytes and read only what a search looks into, \
+      for collections larger than memory. Segments are remade when the index is next written to, or by `index compact`.
+      Example: strata index vectors lists
+      """)
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var documents: CollectionOptions
+  @Argument(help: "graph or lists.") var structure: String
+  @Option(name: .long, help: "Lists; by default four times the square root of the vectors.") var lists: Int?
+  @Option(name: .long, help: "Components that share 4 bits.") var partWidth = 2
+  @Option(name: .long, help: "Lists that a search looks into; by default a twentieth of them.") var probes: Int?
+
+  func run() async throws {
+    try await common.run {
+      let chosen: VectorStructure
+      switch structure {
+      case "graph": chosen = .graph
+      case "lists": chosen = .lists(VectorListOptions(count: lists, partWidth: partWidth, probes: probes))
+      default: throw CommandError(CommandError.usage, "A structure is graph or lists, not \(structure).")
+      }
+      let store = try Wiring().store()
+      try await CollectionIndex.setVectors(chosen, store: store, collection: documents.collection)
+      if common.json {
+        Terminal.json(["collection": .string(documents.collection), "structure": .string(structure)])
+      } else {
+        Terminal.out("From now on vectors of \(documents.collection) are found by \(structure)")
+      }
     }
   }
 }
