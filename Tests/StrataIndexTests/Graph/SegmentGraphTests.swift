@@ -106,6 +106,30 @@ struct SegmentGraphTests {
     for (date, state) in times { expectEqual(try index.snapshot(asOf: date), state, as: .anonymous) }
   }
 
+  @Test("Names that mean nearly the same link entities where both may be read of, when they are given")
+  func synonyms() throws {
+    let synonyms = try EntitySynonyms(
+      names: ["tank", "tanks", "wave"], vectors: [[1, 0], [0.8, 0.6], [0, 1]], threshold: 0.7)
+    #expect(synonyms.neighbours(of: "tank").map(\.name) == ["tanks"] && synonyms.pairCount == 1)
+    #expect(abs((synonyms.neighbours(of: "tanks").first?.similarity ?? 0) - 0.8) < 1e-6)
+    let index = HybridIndex(dimension: nil)
+    try index.apply(
+      adding: [("tank", Reader.everyone), ("tank", .everyone), ("tanks", .user("ann")), ("tanks", .user("ann"))]
+        .enumerated().map { number, chunk in
+          IndexEntry(
+            id: Int64(number), document: "d", body: "", readers: [chunk.1],
+            entities: ChunkEntities([ChunkEntities.Mention(chunk.0)]))
+        })
+    let snapshot = index.snapshot()
+    func found(_ principal: Principal, _ synonyms: EntitySynonyms?) -> Set<Int64> {
+      let walk = GraphWalk(snapshot, within: snapshot.readable(by: principal), synonyms: synonyms)
+      return Set(walk.rank(seeds: [(0, 1)], limit: 9).chunks.map(\.id))
+    }
+    #expect(found(Principal(user: "ann"), nil) == [0, 1])
+    #expect(found(Principal(user: "ann"), synonyms) == [0, 1, 2, 3])
+    #expect(found(.anonymous, synonyms) == [0, 1])
+  }
+
   @Test("A bitmap of another snapshot shows nothing")
   func foreign() throws {
     let index = HybridIndex(dimension: nil)
