@@ -100,7 +100,7 @@ struct IndexVectors: AsyncParsableCommand {
     commandName: "vectors", abstract: "Choose how nearest vectors are found: by a graph, or in lists.",
     discussion: """
       A graph is faster while it fits memory; lists keep vectors in a few bytes and read only what a search looks into, \
-      for collections larger than memory. Segments are remade when the index is next written to, or by `index compact`.
+      for collections larger than memory. Segments are remade in the background when the index is next written to.
       Example: strata index vectors lists
       """)
   @OptionGroup var common: CommonOptions
