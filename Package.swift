@@ -16,6 +16,7 @@ extension Target {
       swiftSettings: common)
   }
 
+  /// Names every module that its files import: what is only reached through another is not built again when it changes.
   static func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .testTarget(
       name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests", exclude: exclude,
@@ -109,7 +110,7 @@ let package = Package(
       dependencies: [
         "StrataCore", "StrataSchema", "StrataStore", "StrataModel", "StrataServing", "StrataTraining", "StrataIndex",
         "StrataRetrieval", "StrataAgents", "StrataContracts", "StrataEvaluation", "StrataServer", "StrataTelemetry",
-        "StrataProviders", "CMalloc", argumentParser, yams, logging,
+        "StrataProviders", "CStrataKernels", "CMalloc", argumentParser, yams, logging,
       ],
       path: "Sources/Application/strata", resources: [.embedInCode("Resources")], swiftSettings: common),
 
@@ -117,20 +118,23 @@ let package = Package(
     .layer("Testing", "StrataTesting", ["StrataCore"]),
     .tests("StrataCore", ["StrataCore"]),
     .tests("Architecture", []),
-    .tests("StrataSchema", ["StrataSchema"]),
-    .tests("StrataTelemetry", ["StrataTelemetry", "StrataTesting"]),
-    .tests("StrataStore", ["StrataStore", "StrataTesting", grdb]),
+    .tests("StrataSchema", ["StrataCore", "StrataSchema"]),
+    .tests("StrataTelemetry", ["StrataCore", "StrataTelemetry", "StrataTesting"]),
+    .tests("StrataStore", ["StrataCore", "StrataStore", grdb]),
     .tests(
-      "StrataModel", ["StrataModel", "CStrataKernels"],
+      "StrataModel", ["StrataCore", "StrataModel", "CStrataKernels"],
       exclude: ["Golden", "Adapters/make_golden.py", "ChatTemplates/make_golden.py", "Tokenizers/make_golden.py"]),
-    .tests("StrataServing", ["StrataServing", "StrataTesting"]),
-    .tests("StrataTraining", ["StrataTraining", "StrataModel", "CStrataKernels"], exclude: ["Golden"]),
-    .tests("StrataProviders", ["StrataProviders", "StrataTesting"]),
-    .tests("StrataIndex", ["StrataIndex", "CStrataKernels"]),
-    .tests("StrataRetrieval", ["StrataRetrieval", "StrataStore", "StrataTesting", yams], exclude: ["Golden"]),
-    .tests("StrataAgents", ["StrataAgents", "StrataTesting"]),
-    .tests("StrataContracts", ["StrataContracts", "StrataTesting"]),
-    .tests("StrataEvaluation", ["StrataEvaluation"]),
-    .tests("StrataServer", ["StrataServer", "StrataTesting"]),
+    .tests("StrataServing", ["StrataCore", "StrataSchema", "StrataModel", "StrataServing"]),
+    .tests("StrataTraining", ["StrataCore", "StrataTraining", "StrataModel", "CStrataKernels"], exclude: ["Golden"]),
+    .tests("StrataProviders", ["StrataCore", "StrataProviders", "StrataTesting"]),
+    .tests("StrataIndex", ["StrataCore", "StrataIndex", "CStrataKernels"]),
+    .tests(
+      "StrataRetrieval",
+      ["StrataCore", "StrataSchema", "StrataIndex", "StrataRetrieval", "StrataStore", "StrataTesting", yams],
+      exclude: ["Golden"]),
+    .tests("StrataAgents", ["StrataCore", "StrataSchema", "StrataAgents", "StrataTesting"]),
+    .tests("StrataContracts", ["StrataCore", "StrataContracts"]),
+    .tests("StrataEvaluation", ["StrataCore", "StrataEvaluation"]),
+    .tests("StrataServer", ["StrataCore", "StrataServer", "StrataTesting"]),
   ]
 )

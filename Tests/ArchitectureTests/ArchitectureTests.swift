@@ -66,6 +66,22 @@ struct ArchitectureTests {
     #expect(seen > 20)
   }
 
+  @Test("tests name every module that they import, or they would run against another's old layout")
+  func declaredImports() throws {
+    let manifest = try String(contentsOf: Self.root.appendingPathComponent("Package.swift"), encoding: .utf8)
+    for target in Self.allowed.keys.sorted() {
+      let files = Self.swiftFiles(under: "Tests/\(target)Tests")
+      guard !files.isEmpty else { continue }
+      let pattern = try Regex<(Substring, Substring)>(#"\.tests\(\s*"\#(target)",\s*\[([^\]]*)\]"#)
+      let declared = try #require(manifest.firstMatch(of: pattern)?.output.1, "Package.swift has no tests of \(target)")
+      for file in files {
+        for match in try String(contentsOf: file, encoding: .utf8).matches(of: /(?m)^import (C?Strata\w+)$/) {
+          #expect(declared.contains("\"\(match.output.1)\""), "\(Self.relative(file)) imports \(match.output.1)")
+        }
+      }
+    }
+  }
+
   @Test("in the model, only the device and the file formats know the kernels")
   func kernels() throws {
     let allowed: Set<Substring> = ["Device", "Formats", "Quantization"]
