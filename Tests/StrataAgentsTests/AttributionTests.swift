@@ -27,3 +27,63 @@ import Testing
     #expect(result.reason == "ungrounded_answer" || !result.answerable)
   }
 }
+
+@Suite("Verdicts on sentences") struct SentenceVerdictTests {
+  /// Supports what stands word for word in its evidence.
+  private struct Literal: FaithfulnessChecker {
+    var fails = false
+
+    func check(_ answer: String, evidence: [String]) async throws -> FaithfulnessReport {
+      if fails { throw AgentError(AgentError.failed, "The checker is broken.") }
+      let bytes = Array(answer.utf8)
+      return FaithfulnessReport(
+        sentences: SentenceSplitter.sentences(bytes, in: bytes.indices).map { range in
+          let isSupported = evidence.contains { $0.contains(bytes.text(range)) }
+          let estimate = SupportEstimate(
+            probabilities: isSupported ? [0, 0, 1] : [1, 0, 0], score: isSupported ? 1 : 0, low: 0, high: 1,
+            verdict: isSupported ? .supported : .unsupported)
+          return SentenceSupport(range: range, text: bytes.text(range), estimate: estimate)
+        })
+    }
+  }
+
+  private actor Log {
+    var parts: [GroundedAnswerer.Part] = []
+    func add(_ part: GroundedAnswerer.Part) { parts.append(part) }
+  }
+
+  private func answer(
+    _ text: String, strategy: String, checker: Literal
+  ) async throws -> (GroundedAnswer, [GroundedAnswerer.Part]) {
+    let contract = PlainContract.answer(["strategy": .string(strategy), "min_coverage": 0.3])
+    let answerer = try GroundedAnswerer(model: ScriptedModel([text]), contract: contract, checker: checker)
+    let log = Log()
+    let answer = try await answerer.answer(
+      "What is the limit for a hotel night?", from: [Corpus.travel, Corpus.leave], as: .anonymous
+    ) { await log.add($0) }
+    return (answer, await log.parts)
+  }
+
+  @Test("each sentence is judged by the cited passages, after the words and the citations", arguments: [false, true])
+  func judged(isJSON: Bool) async throws {
+    let text = isJSON ? Corpus.answer : "The limit for a hotel night is 165 euros."
+    let (result, parts) = try await answer(text, strategy: isJSON ? "plain" : "attributed", checker: Literal())
+    let sentence = try #require(result.faithfulness?.sentences.first)
+    #expect(sentence.text == result.answer && sentence.estimate?.verdict == (isJSON ? .unsupported : .supported))
+    #expect(parts.last == .sentence(sentence))
+    #expect(parts.firstIndex { if case .sentence = $0 { true } else { false } } == parts.count - 1)
+    #expect(parts.contains { if case .citation = $0 { true } else { false } })
+    #expect(FaithfulnessReport(try #require(result.json["faithfulness"])) == result.faithfulness)
+    #expect(result.json["faithfulness"]?["sentences"]?[0]?["verdict"] != nil)
+  }
+
+  @Test("a checker that fails costs the verdicts, not the answer; a refusal has none")
+  func failing() async throws {
+    let broken = try await answer(
+      "The limit for a hotel night is 165 euros.", strategy: "attributed", checker: Literal(fails: true)
+    ).0
+    #expect(broken.answerable && broken.faithfulness == nil && broken.json["faithfulness"] == nil)
+    let refused = try await answer("Penguins.", strategy: "attributed", checker: Literal())
+    if !refused.0.answerable { #expect(refused.0.faithfulness == nil) }
+  }
+}

@@ -92,3 +92,86 @@ struct FaithfulnessTests {
     #expect(throws: RetrievalError.self) { try FaithfulnessModel(["features": ["a"], "frequencies": [1, 1, 1]]) }
   }
 }
+
+@Suite("EntailmentJudge")
+struct EntailmentJudgeTests {
+  /// Says yes the more surely, the more words of the claim the evidence has; `sure` is how far it goes.
+  private struct WordCounter: LanguageModel {
+    var info = ModelInfo(id: "counter", contextLength: 4096)
+    var sure: Float = 1
+
+    func generate(_ request: GenerationRequest) -> AsyncThrowingStream<GenerationEvent, any Error> {
+      AsyncThrowingStream { continuation in
+        guard case .messages(let messages) = request.input, request.maxTokens == 1, request.topLogprobs != nil,
+          let input = messages.last.flatMap({ try? JSON(parsing: $0.text) })
+        else { return continuation.finish() }
+        let words = Set((input["evidence"]?.stringValue ?? "").split(separator: " "))
+        let claim = (input["claim"]?.stringValue ?? "").split(separator: " ")
+        let odds = sure * Float(claim.count { words.contains($0) }) - 1
+        let yes = TokenLogprob(token: " Yes", bytes: Array(" Yes".utf8), logprob: odds)
+        let no = TokenLogprob(token: "no", bytes: Array("no".utf8), logprob: 0)
+        continuation.yield(
+          .text("no", logprobs: [TokenLogprob(token: "no", bytes: no.bytes, logprob: 0, alternatives: [no, yes])]))
+        continuation.yield(.finished(.length, Usage(), GenerationTimings()))
+        continuation.finish()
+      }
+    }
+
+    func countTokens(_ input: GenerationRequest.Input, tools: [ToolDefinition]) async throws -> Int { 1 }
+  }
+
+  private struct Contract: PromptContract {
+    var name = "entail"
+    var version = "1.0.0"
+    var contentHash = ""
+    var inputSchema: JSON = [:]
+    var outputSchema: JSON?
+    var settings: JSON = [:]
+    var sampling = SamplingParameters.greedy
+    var maxTokens: Int? = 1
+
+    func messages(for input: JSON) throws -> [Message] { [.user(input.text())] }
+  }
+
+  private func rows(_ model: WordCounter, _ claims: [(String, [String])]) async throws -> [[Double]?] {
+    try await FaithfulnessScorer.features(
+      of: claims.map { (text: $0.0, evidence: $0.1) }, embedder: nil,
+      judge: EntailmentJudge(model, contract: Contract(), width: 3))
+  }
+
+  @Test("odds of yes and what the evidence adds to them are the last features, in the order of the claims")
+  func features() async throws {
+    let claims = (0..<20).map { ("tower in Riga is high", [$0 % 2 == 0 ? "the tower is high" : "the sea"]) }
+    let rows = try await rows(WordCounter(), claims)
+    for (index, row) in rows.enumerated() {
+      #expect(row?.suffix(2) == (index % 2 == 0 ? [2, 3] : [-1, 0]))
+      #expect(row?.count == FaithfulnessScorer.featureNames(withVectors: false, withJudge: true).count)
+    }
+    let odd = try await self.rows(WordCounter(), [("…", ["a"]), ("tower", [])])
+    #expect(odd == [nil, []])
+  }
+
+  @Test("odds without bound stay finite", arguments: [Float.infinity, -.infinity, .nan, 1e30])
+  func finite(sure: Float) async throws {
+    let rows = try await rows(WordCounter(sure: sure), [("tower high", ["tower high"])])
+    #expect(rows[0]?.allSatisfy(\.isFinite) == true)
+  }
+
+  @Test("a model that was fitted without the judge, or with another, is refused")
+  func mismatch() async throws {
+    let judge = EntailmentJudge(WordCounter(), contract: Contract())
+    #expect(throws: RetrievalError.self) { try FaithfulnessScorer(embedder: nil, judge: judge) }
+    let names = FaithfulnessScorer.featureNames(withVectors: false, withJudge: true)
+    let claims: [(String, [String])] = (0..<30).map { ("tower is high", [["tower is high", "tower", "sea"][$0 % 3]]) }
+    let known = try await rows(WordCounter(), claims).compactMap { $0 }
+    let labels: [Support] = (0..<30).map { [.supported, .partial, .unsupported][$0 % 3] }
+    let model = FaithfulnessModel(fitting: known, labels: labels, features: names, judge: judge.id, penalty: 1)
+    let other = EntailmentJudge(WordCounter(info: ModelInfo(id: "other", contextLength: 1)), contract: Contract())
+    #expect(throws: RetrievalError.self) { try FaithfulnessScorer(embedder: nil, judge: other, model: model) }
+    let copy = try FaithfulnessModel(try JSON(parsing: model.json.text()))
+    let report = try await FaithfulnessScorer(embedder: nil, judge: judge, model: copy).check(
+      "tower is high. … bird sings", evidence: ["tower is high"])
+    #expect(report.sentences.map { $0.estimate?.verdict } == [.supported, .unsupported])
+    #expect(FaithfulnessReport(try JSON(parsing: report.json.text()))?.json == report.json)
+  }
+}

@@ -12,10 +12,13 @@ struct AppTests {
       let response = try await server.post("/api/ask", ["question": "  What? ", "as": "ada"])
       #expect(response.status == 200)
       let names = response.events.map(\.name)
-      #expect(names == ["run_started", "step", "delta", "delta", "delta", "citation", "done"])
+      #expect(names == ["run_started", "step", "delta", "delta", "delta", "citation", "sentence", "done"])
       let done = try JSON(parsing: response.events.last?.data ?? "")
       #expect(done["answer"] == "All.")
       #expect(done["citations"]?[0]?["end"] == 7)
+      let sentence = try JSON(parsing: response.events[6].data)
+      #expect(sentence["verdict"] == "supported" && sentence["score"] == 0.75 && sentence["end"] == 4)
+      #expect(done["faithfulness"]?["sentences"]?[0] == sentence)
       let step = try JSON(parsing: response.events[1].data)
       let expected: JSON = [
         "index": 0, "kind": "search", "state": "done", "detail": "", "passages": 1, "milliseconds": 2,

@@ -95,10 +95,15 @@ actor FakeApp: AppService {
       let citation = AppCitation(
         number: 1, document: "open.md", version: 1, range: 0..<7, quote: "Grüße", title: "open.md")
       continuation.yield(.citation(citation))
+      let sentence = SentenceSupport(
+        range: 0..<4, text: "All.",
+        estimate: SupportEstimate(probabilities: [0, 0.5, 0.5], score: 0.75, low: 0.5, high: 0.9, verdict: .supported))
+      continuation.yield(.sentence(sentence))
       continuation.yield(
         .done(
           AppAnswer(
-            run: "run-1", answer: "All.", isAnswerable: true, citations: [citation], usage: Usage(), milliseconds: 5)))
+            run: "run-1", answer: "All.", isAnswerable: true, citations: [citation],
+            faithfulness: FaithfulnessReport(sentences: [sentence]), usage: Usage(), milliseconds: 5)))
       continuation.finish()
     }
     continuation.onTermination = { [log] reason in

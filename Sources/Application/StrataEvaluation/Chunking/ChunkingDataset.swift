@@ -53,6 +53,26 @@ public struct ChunkingDataset: Sendable {
     }
   }
 
+  /// Chunks of the corpora that another program made: JSON lines of `{"corpus","start","end"}`, in Unicode scalars.
+  /// - Throws: ``EvaluationError`` with file and line.
+  public func chunks(file: String) throws -> [(corpus: String, range: Range<Int>, text: String)] {
+    let scalars = Dictionary(corpora.map { ($0.id, Array($0.text.unicodeScalars)) }) { $1 }
+    let lines = try Self.bytes(URL(fileURLWithPath: file)).split(separator: 10, omittingEmptySubsequences: false)
+    return try lines.enumerated().compactMap { number, line in
+      guard !line.isEmpty else { return nil }
+      guard let json = try? JSON(parsing: Array(line)), let corpus = json["corpus"]?.stringValue,
+        let text = scalars[corpus], let start = json["start"]?.intValue, let end = json["end"]?.intValue, start >= 0,
+        start < end, end <= text.count
+      else {
+        throw EvaluationError(
+          EvaluationError.malformed, "The line is no span of a known corpus.", location: "\(file):\(number + 1)")
+      }
+      var slice = String.UnicodeScalarView()
+      slice.append(contentsOf: text[start..<end])
+      return (corpus, start..<end, String(slice))
+    }
+  }
+
   private static func bytes(_ url: URL) throws -> [UInt8] {
     guard let data = FileManager.default.contents(atPath: url.path) else {
       throw EvaluationError(

@@ -158,7 +158,7 @@ extension FaithfulnessEvaluationReport {
 
   /// A table of at most 80 columns.
   public var text: String {
-    var table = TextTable(["judge", "bal.acc", "95%", "F1", "sup.bal", "sup.F1", "95%", "AUC", "Brier"])
+    var table = TextTable(["judge", "bal.acc", "95%", "F1", "sup.bal", "sup.F1", "AUC", "Brier"])
     for score in scores {
       func number(_ interval: Interval) -> String { TextTable.number(interval.mean, 3) }
       func range(_ interval: Interval) -> String {
@@ -166,7 +166,7 @@ extension FaithfulnessEvaluationReport {
       }
       table.add([
         score.method, number(score.balancedAccuracy), range(score.balancedAccuracy), number(score.macroF1),
-        number(score.supportedBalancedAccuracy), number(score.supportedF1), range(score.supportedF1),
+        number(score.supportedBalancedAccuracy), number(score.supportedF1),
         number(score.supportedAUC), number(score.brier),
       ])
     }

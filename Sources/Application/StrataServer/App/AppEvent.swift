@@ -60,19 +60,22 @@ public struct AppAnswer: Sendable, Hashable {
   /// False when the documents that the principal may read do not answer the question.
   public var isAnswerable: Bool
   public var citations: [AppCitation]
+  /// How far the cited passages support each sentence; nil where nobody checked.
+  public var faithfulness: FaithfulnessReport?
   /// Citations whose quote was not found in the passage.
   public var droppedCitationCount: Int
   public var usage: Usage
   public var milliseconds: Int
 
   public init(
-    run: String, answer: String, isAnswerable: Bool, citations: [AppCitation], droppedCitationCount: Int = 0,
-    usage: Usage, milliseconds: Int
+    run: String, answer: String, isAnswerable: Bool, citations: [AppCitation],
+    faithfulness: FaithfulnessReport? = nil, droppedCitationCount: Int = 0, usage: Usage, milliseconds: Int
   ) {
     self.run = run
     self.answer = answer
     self.isAnswerable = isAnswerable
     self.citations = citations
+    self.faithfulness = faithfulness
     self.droppedCitationCount = droppedCitationCount
     self.usage = usage
     self.milliseconds = milliseconds
@@ -88,6 +91,8 @@ public enum AppEvent: Sendable, Hashable {
   /// More text of the answer.
   case delta(String)
   case citation(AppCitation)
+  /// How far the cited passages support a sentence of the final answer; after the last delta.
+  case sentence(SentenceSupport)
   /// The last event of a run that ended well.
   case done(AppAnswer)
 
@@ -99,6 +104,7 @@ public enum AppEvent: Sendable, Hashable {
     case .passages: "passages"
     case .delta: "delta"
     case .citation: "citation"
+    case .sentence: "sentence"
     case .done: "done"
     }
   }
@@ -111,6 +117,7 @@ public enum AppEvent: Sendable, Hashable {
     case .passages(let passages): ["passages": .array(passages.map(\.json))]
     case .delta(let text): ["text": .string(text)]
     case .citation(let citation): citation.json
+    case .sentence(let sentence): sentence.json
     case .done(let answer): answer.json
     }
   }
@@ -140,7 +147,7 @@ extension AppAnswer {
     [
       "run": .string(run), "answer": .string(answer), "answerable": .bool(isAnswerable),
       "citations": .array(citations.map(\.json)), "dropped_citations": .int(droppedCitationCount),
-      "usage": usage.json, "milliseconds": .int(milliseconds),
+      "usage": usage.json, "milliseconds": .int(milliseconds), "faithfulness": faithfulness?.json ?? .null,
     ]
   }
 }

@@ -2,12 +2,18 @@
 import * as api from "./api.js";
 import { announce, byID, formatDuration, formatNumber, h, icon, plural } from "./dom.js";
 import * as panel from "./panel.js";
-import { prose } from "./text.js";
+import { prose, withSentenceEnds } from "./text.js";
 
 const words = {
   plan: { running: "Deciding what to do", done: "Planned", failed: "Planning failed" },
   search: { running: "Searching", done: "Searched", failed: "Search failed" },
   answer: { running: "Writing the answer", done: "Answered", failed: "Answering failed" },
+};
+
+const verdicts = {
+  supported: "Supported by the cited passages",
+  partial: "Only partly supported by the cited passages",
+  unsupported: "Not supported by the cited passages",
 };
 
 /** One question with everything that came back. */
@@ -18,6 +24,7 @@ class Entry {
     this.text = "";
     this.steps = new Map();
     this.citations = new Map();
+    this.sentences = [];
     this.result = null;
     this.start = performance.now();
     this.isRunning = true;
@@ -71,6 +78,7 @@ class Entry {
         this.result = data;
         this.text = data.answer;
         this.citations = new Map(data.citations.map((citation) => [citation.number, citation]));
+        this.sentences = data.faithfulness?.sentences ?? [];
         break;
       default:
         break;
@@ -96,9 +104,12 @@ class Entry {
     // A citation that is not whole yet would show as a stray bracket.
     const text = this.isRunning ? this.text.replace(/\s*\[\d*$/, "") : this.text;
     const shown = new Set();
-    this.answer.replaceChildren(...prose(text, (number) => {
-      shown.add(number);
-      return this.marker(number);
+    this.answer.replaceChildren(...prose(withSentenceEnds(text, this.sentences), {
+      citation: (number) => {
+        shown.add(number);
+        return this.marker(number);
+      },
+      sentence: (number) => this.verdict(this.sentences[number]),
     }));
     // A model that cites without writing [n] still gets its marks, at the end.
     if (!this.isRunning && this.answer.lastElementChild) {
@@ -121,6 +132,13 @@ class Entry {
       "aria-label": `Source ${number}: ${citation.title || citation.document}`,
       onClick: (event) => this.openSource(citation, event.currentTarget),
     }, String(number));
+  }
+
+  /** A quiet mark behind a sentence: a full, half or empty circle. */
+  verdict(sentence) {
+    if (!sentence?.verdict) return null;
+    const label = `${verdicts[sentence.verdict] ?? sentence.verdict} (${Math.round(sentence.score * 100)} of 100)`;
+    return h("span", { class: `support is-${sentence.verdict}`, role: "img", title: label, "aria-label": label });
   }
 
   openSource(citation, from) {

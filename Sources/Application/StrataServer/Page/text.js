@@ -1,17 +1,34 @@
 // Owns turning text into page elements: the few marks of Markdown that models write, citations, and byte ranges.
 import { h } from "./dom.js";
 
-/** Inline marks: `code`, **bold**, and [n] where `citation(n)` gives an element. */
-function inline(text, citation) {
+/** Stands in a text for the end of sentence n; private use, so that no text holds it by chance. */
+const sentenceEnd = (number) => `\uE000${number}\uE001`;
+const withoutSentenceEnds = (text) => text.replace(/\uE000\d+\uE001/g, "");
+
+/** `text` with a sign at the end of each sentence, for `prose` to turn into what `marks.sentence(n)` gives. */
+export function withSentenceEnds(text, sentences) {
+  let result = "";
+  let from = 0;
+  sentences.forEach((sentence, number) => {
+    const [, part] = splitAtBytes(text, from, sentence.end);
+    result += part + sentenceEnd(number);
+    from = sentence.end;
+  });
+  return result + splitAtBytes(text, from, Infinity)[1];
+}
+
+/** Inline marks: `code`, **bold**, [n] where `marks.citation(n)` gives an element, and ends of sentences. */
+function inline(text, marks) {
   const nodes = [];
-  const pattern = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[(\d{1,3})\]/g;
+  const pattern = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[(\d{1,3})\]|\uE000(\d+)\uE001/g;
   let end = 0;
   for (const match of text.matchAll(pattern)) {
     let node = null;
-    if (match[1] !== undefined) node = h("code", {}, match[1]);
-    else if (match[2] !== undefined) node = h("strong", {}, match[2]);
-    else node = citation(Number(match[3]));
-    if (!node) continue;
+    if (match[1] !== undefined) node = h("code", {}, withoutSentenceEnds(match[1]));
+    else if (match[2] !== undefined) node = h("strong", {}, withoutSentenceEnds(match[2]));
+    else if (match[3] !== undefined) node = marks.citation?.(Number(match[3])) ?? null;
+    else node = marks.sentence?.(Number(match[4])) ?? "";
+    if (node === null) continue;
     nodes.push(text.slice(end, match.index), node);
     end = match.index + match[0].length;
   }
@@ -19,25 +36,25 @@ function inline(text, citation) {
   return nodes;
 }
 
-/** Paragraphs, lists and code blocks of `text`. */
-export function prose(text, citation = () => null) {
+/** Paragraphs, lists and code blocks of `text`; `marks` makes the elements of citations and of ends of sentences. */
+export function prose(text, marks = {}) {
   const blocks = [];
   const parts = text.split(/^```.*$/m);
   parts.forEach((part, index) => {
     if (index % 2 === 1) {
-      blocks.push(h("pre", {}, h("code", {}, part.replace(/^\n|\n$/g, ""))));
+      blocks.push(h("pre", {}, h("code", {}, withoutSentenceEnds(part.replace(/^\n|\n$/g, "")))));
       return;
     }
     for (const block of part.split(/\n{2,}/)) {
       const lines = block.split("\n").filter((line) => line.trim() !== "");
       if (lines.length === 0) continue;
-      blocks.push(...blockElements(lines, citation));
+      blocks.push(...blockElements(lines, marks));
     }
   });
   return blocks;
 }
 
-function blockElements(lines, citation) {
+function blockElements(lines, marks) {
   const bullet = /^\s*[-*•]\s+/;
   const number = /^\s*\d{1,3}[.)]\s+/;
   const elements = [];
@@ -45,7 +62,7 @@ function blockElements(lines, citation) {
   let paragraph = [];
   const endParagraph = () => {
     if (paragraph.length) {
-      const children = paragraph.flatMap((line, index) => [index > 0 ? h("br") : null, ...inline(line, citation)]);
+      const children = paragraph.flatMap((line, index) => [index > 0 ? h("br") : null, ...inline(line, marks)]);
       elements.push(h("p", {}, ...children));
     }
     paragraph = [];
@@ -62,7 +79,7 @@ function blockElements(lines, citation) {
       list = h(kind);
       elements.push(list);
     }
-    list.append(h("li", {}, ...inline(line.replace(kind === "ul" ? bullet : number, ""), citation)));
+    list.append(h("li", {}, ...inline(line.replace(kind === "ul" ? bullet : number, ""), marks)));
   }
   endParagraph();
   return elements;

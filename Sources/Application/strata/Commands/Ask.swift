@@ -6,7 +6,7 @@ import StrataCore
 
 struct Ask: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Answer a question from the documents, with citations.",
+    abstract: "Answer a question from the documents, with citations and a verdict on each sentence.",
     discussion: "Example: strata ask \"How many weeks of parental leave does each parent have?\" --as sofia")
   @OptionGroup var common: CommonOptions
   @OptionGroup var options: ModelOptions
@@ -56,6 +56,7 @@ struct AnswerView: Sendable {
       return
     }
     Terminal.out(Terminal.wrapped(answer.answer))
+    if let support = answer.faithfulness.flatMap(Terminal.support) { Terminal.out("\n" + support) }
     for (index, citation) in answer.citations.enumerated() {
       Terminal.out("")
       Terminal.out(Terminal.bold("[\(index + 1)] \(citation.document)") + Terminal.dim("  version \(citation.version)"))

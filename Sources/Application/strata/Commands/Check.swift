@@ -18,14 +18,27 @@ struct Check: AsyncParsableCommand {
   @Option(name: .long, help: "A text that the answer may rest on (repeatable).", completion: .file())
   var evidence: [String] = []
   @Option(name: .customLong("as"), help: "Check citations as this user.") var user: String?
+  @Option(name: .long, help: "Also ask this language model whether each sentence is supported; needs --weights.")
+  var model: String?
+  @Option(name: .long, help: "What `strata eval faithfulness DATA --write FILE` wrote.", completion: .file())
+  var weights: String?
   @Option(name: .long, help: "Threads for the embedder (default: all processors).") var threads: Int?
+
+  func validate() throws {
+    guard model == nil || weights != nil else {
+      throw ValidationError(
+        "The odds of a language model have to be calibrated first: --weights FILE, from "
+          + "`strata eval faithfulness DATA --model \(model ?? "") --write FILE`.")
+    }
+  }
 
   func run() async throws {
     try await common.run {
       let text = try Self.read(answer)
       let json = (try? JSON(parsing: text)).flatMap { $0["answer"]?.stringValue == nil ? nil : $0 }
       let wiring = try Wiring()
-      let collection = try await wiring.collection(documents.collection, pool: wiring.pool(threads: threads))
+      let pool = try wiring.pool(threads: threads)
+      let collection = try await wiring.collection(documents.collection, pool: pool)
       let citations = (json?["citations"]?.arrayValue ?? []).compactMap(Citation.init)
       let checks = try await CitationChecker(
         store: collection.store, collection: collection.name, gate: collection.gate
@@ -33,7 +46,12 @@ struct Check: AsyncParsableCommand {
       .check(citations.map(\.place), as: collection.principal(user))
       // What no longer stands where it was cited from supports nothing.
       let standing = zip(citations, checks).filter { $1.status == .verified || $1.status == .stale }.map(\.0.quote)
-      let report = try await FaithfulnessScorer(embedder: collection.embedder).check(
+      let scorer = try FaithfulnessScorer(
+        embedder: collection.embedder, judge: model.map { try wiring.judge($0, pool: pool) },
+        model: weights.map {
+          try FaithfulnessModel(JSON(parsing: Self.read($0))[model == nil ? "vectors" : "judge"] ?? .null)
+        })
+      let report = try await scorer.check(
         json?["answer"]?.stringValue ?? text, evidence: standing + evidence.map(Self.read))
       if common.json {
         return Terminal.json(["citations": .array(checks.map(\.json)), "faithfulness": report.json])
@@ -55,13 +73,6 @@ struct Check: AsyncParsableCommand {
         "\(check.place.document) v\(check.place.version) \(check.place.range.lowerBound)-\(check.place.range.upperBound)"
       Terminal.out("\(check.status.rawValue.padding(toLength: 12, withPad: " ", startingAt: 0)) [\(place)]")
     }
-    for sentence in report.sentences {
-      guard let estimate = sentence.estimate else { continue }
-      let numbers = [estimate.score, estimate.low, estimate.high].map { String(format: "%.2f", $0) }
-      Terminal.out(
-        "\(estimate.verdict.name.padding(toLength: 12, withPad: " ", startingAt: 0)) \(numbers[0]) "
-          + "(\(numbers[1])-\(numbers[2]))  \(sentence.text)")
-    }
-    if report.score == nil { Terminal.out("The answer claims nothing.") }
+    Terminal.out(Terminal.support(report) ?? "The answer claims nothing.")
   }
 }

@@ -11,8 +11,9 @@ struct EvalChunking: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "chunking", abstract: "Recall, precision and IoU of marked answers, for several ways to cut.",
     discussion: """
-      Chunkers are METHOD, METHOD:TOKENS or METHOD:TOKENS/OVERLAP with the methods structural, sentence-window, \
-      semantic, cluster, late and fixed.
+      Chunkers are METHOD, METHOD:TOKENS or METHOD:TOKENS/OVERLAP with the methods structural, even, sentence-window, \
+      semantic, cluster, late and fixed. A file of spans holds another program's chunks, one JSON object on each line with \
+      corpus, start and end, in characters.
       Example: strata eval chunking ../shared/data/retrieval/chunking --chunker structural --chunker fixed:164
       """)
   @OptionGroup var common: CommonOptions
@@ -21,6 +22,8 @@ struct EvalChunking: AsyncParsableCommand {
   var chunkers = [
     "structural:200", "fixed:164", "structural:140", "fixed:114", "cluster:200", "semantic:200", "late:200",
   ]
+  @Option(name: .long, help: "A file of spans to compare, NAME.jsonl (repeatable).", completion: .file())
+  var spans: [String] = []
   @Option(name: .long, help: "Chunks that count.") var k = 5
   @Option(name: .long, help: "Tokens that count instead, in the last two columns.") var budget = 1000
   @Option(name: .long, help: "dense or hybrid (dense and BM25, fused).") var legs = "dense"
@@ -42,11 +45,21 @@ struct EvalChunking: AsyncParsableCommand {
         dataset.questions.map(\.text), "questions", embedder, store: store)
       let vectors = Dictionary(zip(dataset.questions.map(\.text), questions)) { $1 }
       var scores: [ChunkingScore] = []
-      for strategy in strategies {
-        let chunks = try await cut(dataset, strategy, embedder)
-        let missing = try await EvaluationVectors.embed(
-          chunks.map(\.input), strategy.name, embedder, store: store, known: chunks.map(\.vector))
-        scores.append(try await score(dataset, strategy.name, chunks, missing, questions: vectors))
+      func add(_ name: String, _ chunks: [Piece]) async throws {
+        let known = try await EvaluationVectors.embed(
+          chunks.map(\.input), name, embedder, store: store, known: chunks.map(\.vector))
+        scores.append(try await score(dataset, name, chunks, known, questions: vectors))
+      }
+      for strategy in strategies { try await add(strategy.name, try await cut(dataset, strategy, embedder)) }
+      for file in spans {
+        let name = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
+        try await add(
+          name,
+          try dataset.chunks(file: file).map { corpus, range, text in
+            Piece(
+              span: ChunkSpan(corpus: corpus, range: range, tokens: embedder.countTokens(text)), text: text,
+              input: text)
+          })
       }
       let report = ChunkingReport(
         dataset: dataset.name, questionCount: dataset.questions.count, k: k, budget: budget, scores: scores)

@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import StrataCore
 import StrataEvaluation
+import StrataModel
 import StrataRetrieval
 
 struct EvalFaithfulness: AsyncParsableCommand {
@@ -15,43 +16,65 @@ struct EvalFaithfulness: AsyncParsableCommand {
   @Option(name: .long, help: "Parts that the claims are divided into.") var folds = 10
   @Option(name: .long, help: "Also fit to all claims, and write the model here.", completion: .file()) var write:
     String?
+  @Option(name: .long, help: "Also ask this language model whether each claim is supported.") var model: String?
+  @Option(name: .long, help: "Only this many claims, evenly taken.") var limit: Int?
+  @Option(name: .long, help: "Also write the label and the features of each claim here, as CSV.", completion: .file())
+  var features: String?
   @Option(name: .long, help: "Threads for the embedder (default: all processors).") var threads: Int?
 
   func validate() throws {
     guard (2...100).contains(folds) else { throw ValidationError("--folds must lie in 2...100.") }
+    guard (limit ?? 20) >= 20 else { throw ValidationError("--limit must be at least 20.") }
   }
 
   func run() async throws {
     try await common.run {
       let dataset = try FaithfulnessDataset(path: data)
+      let claims = Self.sample(dataset.claims, limit)
       let wiring = try Wiring()
-      let embedder = try wiring.embedder(pool: wiring.pool(threads: threads))
-      let bar = ProgressBar("features") { "\(Terminal.formatted($0, digits: 1)) claims/s" }
-      let names = FaithfulnessScorer.featureNames(withVectors: true)
-      var rows: [[Double]] = []
-      for claim in dataset.claims {
-        let row = try await FaithfulnessScorer.features(of: claim.text, evidence: claim.evidence, embedder: embedder)
-        rows.append(row ?? [])
-        bar.update(rows.count, of: dataset.claims.count)
-      }
-      bar.finish()
-      // What has no features is judged without a model, and teaches none.
-      let known = rows.indices.filter { rows[$0].count == names.count }
-      let labels = known.map { dataset.claims[$0].label }
-      let table = FeatureTable(names: names, rows: known.map { rows[$0] }, labels: labels)
+      let pool = try wiring.pool(threads: threads)
+      let judge = try model.map { try wiring.judge($0, pool: pool) }
+      let table = try await Self.table(claims, try wiring.embedder(pool: pool), judge)
       let report = FaithfulnessEvaluationReport(
-        dataset: dataset.name, claimCount: labels.count, folds: folds,
-        scores: FeatureTable.judges.map { judge in
-          let predictions = FaithfulnessEvaluation.crossValidated(labels, folds: folds) {
-            table.fit(judge.features, training: $0)
+        dataset: dataset.name, claimCount: table.labels.count, folds: folds,
+        scores: table.judges.map { name, features in
+          let predictions = FaithfulnessEvaluation.crossValidated(table.labels, folds: folds) {
+            table.fit(features, training: $0)
           }
-          return FaithfulnessEvaluation.score(judge.name, labels, predictions)
+          return FaithfulnessEvaluation.score(name, table.labels, predictions)
         })
-      if let write {
-        try table.models.text().write(toFile: write, atomically: true, encoding: .utf8)
-      }
+      if let features { try table.csv.write(toFile: features, atomically: true, encoding: .utf8) }
+      if let write { try table.models.text().write(toFile: write, atomically: true, encoding: .utf8) }
       if common.json { Terminal.json(report.json) } else { Terminal.out(report.text) }
     }
+  }
+
+  private static func sample(
+    _ claims: [FaithfulnessDataset.Claim], _ limit: Int?
+  ) -> [FaithfulnessDataset.Claim] {
+    guard let limit, limit < claims.count else { return claims }
+    return (0..<limit).map { claims[$0 * claims.count / limit] }
+  }
+
+  private static func table(
+    _ claims: [FaithfulnessDataset.Claim], _ embedder: MiniLMEmbedder, _ judge: EntailmentJudge?
+  ) async throws -> FeatureTable {
+    let rate: @Sendable (Double) -> String = { "\(Terminal.formatted($0, digits: 1)) claims/s" }
+    let reading = ProgressBar("features", rate: rate)
+    let judging = ProgressBar("judge", rate: rate)
+    let count = claims.count
+    let rows = try await FaithfulnessScorer.features(
+      of: claims.map { ($0.text, $0.evidence) }, embedder: embedder, judge: judge
+    ) { isJudged, done in
+      if isJudged { judging.update(done, of: count) } else { reading.update(done, of: count) }
+      if !isJudged, done == count { reading.finish() }
+    }
+    judging.finish()
+    let names = FaithfulnessScorer.featureNames(withVectors: true, withJudge: judge != nil)
+    // What has no features is judged without a model, and teaches none.
+    let known = rows.indices.filter { rows[$0]?.count == names.count }
+    return FeatureTable(
+      names: names, rows: known.compactMap { rows[$0] }, labels: known.map { claims[$0].label }, judge: judge?.id)
   }
 }
 
@@ -60,13 +83,22 @@ private struct FeatureTable {
   let names: [String]
   let rows: [[Double]]
   let labels: [Int]
+  /// The language model and its prompt, if one was asked.
+  let judge: String?
 
   /// The score, without vectors too, and what it is compared with: each baseline has its thresholds fitted as well.
-  static let judges: [(name: String, features: [String])] = [
-    ("majority", []), ("lexical overlap", ["words_found"]), ("cosine", ["cosine_1"]),
-    ("strata, words only", FaithfulnessScorer.featureNames(withVectors: false)),
-    ("strata", FaithfulnessScorer.featureNames(withVectors: true)),
-  ]
+  var judges: [(name: String, features: [String])] {
+    let alone: [(name: String, features: [String])] = [
+      ("majority", []), ("lexical overlap", ["words_found"]), ("cosine", ["cosine_1"]),
+      ("strata, words", FaithfulnessScorer.featureNames(withVectors: false)),
+      ("strata", FaithfulnessScorer.featureNames(withVectors: true)),
+    ]
+    guard judge != nil else { return alone }
+    return alone + [
+      ("model's yes", ["entailment"]),
+      ("strata + model", FaithfulnessScorer.featureNames(withVectors: true, withJudge: true)),
+    ]
+  }
 
   func fit(_ features: [String], training: [Int]) -> (Int) -> SupportPrediction {
     let known = training.map { labels[$0] }
@@ -91,14 +123,24 @@ private struct FeatureTable {
     let columns = columns(features)
     return FaithfulnessModel(
       fitting: training.map { index in columns.map { rows[index][$0] } },
-      labels: training.map { Support(rawValue: labels[$0]) ?? .unsupported }, features: features)
+      labels: training.map { Support(rawValue: labels[$0]) ?? .unsupported }, features: features,
+      judge: features.contains("entailment") ? judge : nil)
   }
 
   /// Fitted to all claims.
   var models: JSON {
-    func json(_ withVectors: Bool) -> JSON {
-      model(FaithfulnessScorer.featureNames(withVectors: withVectors), training: Array(rows.indices)).json
+    func json(_ features: [String]) -> JSON { model(features, training: Array(rows.indices)).json }
+    var models: JSONObject = [
+      "words": json(FaithfulnessScorer.featureNames(withVectors: false)),
+      "vectors": json(FaithfulnessScorer.featureNames(withVectors: true)),
+    ]
+    if judge != nil { models["judge"] = json(FaithfulnessScorer.featureNames(withVectors: true, withJudge: true)) }
+    return .object(models)
+  }
+
+  var csv: String {
+    let lines = zip(labels, rows).map { label, row in ([String(label)] + row.map { String($0) }).joined(separator: ",")
     }
-    return ["words": json(false), "vectors": json(true)]
+    return ((["label"] + names).joined(separator: ",") + "\n") + lines.map { $0 + "\n" }.joined()
   }
 }

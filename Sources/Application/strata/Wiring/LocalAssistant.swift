@@ -199,6 +199,7 @@ struct EventTranslation {
     case .answering(_, let passages): return begin("answer", "Reading \(passages) passages")
     case .answerDelta(let text): return [.delta(text)]
     case .citation(let number, let citation): return [.citation(Self.citation(citation, number))]
+    case .sentence(let sentence): return [.sentence(sentence)]
     case .finished(let answer):
       let citations = answer.citations.enumerated().map { Self.citation($1, $0 + 1) }
       let detail =
@@ -207,7 +208,7 @@ struct EventTranslation {
         : answer.reason ?? "not answerable"
       let result = AppAnswer(
         run: answer.run, answer: answer.answer, isAnswerable: answer.answerable, citations: citations,
-        droppedCitationCount: answer.droppedCitations, usage: answer.usage,
+        faithfulness: answer.faithfulness, droppedCitationCount: answer.droppedCitations, usage: answer.usage,
         milliseconds: Self.milliseconds(since: start))
       return end(detail: detail.replacing("_", with: " ")) + [.done(result)]
     case .failed: return []

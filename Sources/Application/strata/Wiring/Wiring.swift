@@ -96,6 +96,11 @@ struct Wiring: Sendable {
     ModelEntityExtractor(try self.model(model, pool: pool), contract: try contracts().contract("entities"))
   }
 
+  /// What asks a language model whether texts support a sentence.
+  func judge(_ model: String, pool: ComputePool) throws -> EntailmentJudge {
+    EntailmentJudge(try self.model(model, pool: pool), contract: try contracts().contract("entail"))
+  }
+
   /// The prompts that the binary carries.
   func contracts() throws -> ContractRegistry {
     try ContractRegistry(texts: [
@@ -105,6 +110,7 @@ struct Wiring: Sendable {
       ("Prompts/sql.prompty", String(decoding: PackageResources.sql_prompty, as: UTF8.self)),
       ("Prompts/entities.prompty", String(decoding: PackageResources.entities_prompty, as: UTF8.self)),
       ("Prompts/rerank.prompty", String(decoding: PackageResources.rerank_prompty, as: UTF8.self)),
+      ("Prompts/entail.prompty", String(decoding: PackageResources.entail_prompty, as: UTF8.self)),
     ])
   }
 
@@ -127,7 +133,8 @@ struct Wiring: Sendable {
     })
     return try AgentRunner(
       model: model, tools: [SearchTool(collection.retriever)], answerContract: contracts.contract("answer"),
-      planContract: contracts.contract("plan"), journal: collection.store, environment: environment)
+      planContract: contracts.contract("plan"), journal: collection.store,
+      checker: FaithfulnessScorer(embedder: collection.embedder), environment: environment)
   }
 
   /// A collection that is ready to be searched.

@@ -61,6 +61,9 @@ public struct GroundedAnswer: Sendable, Hashable {
   public var answer: String
   public var answerable: Bool
   public var citations: [Citation]
+  /// How far the cited passages support each sentence, where somebody checks; pieces of evidence are the cited passages,
+  /// by their number.
+  public var faithfulness: FaithfulnessReport?
   /// Citations of the model whose quote does not stand in the cited passage.
   public var droppedCitations: Int
   public var run: String
@@ -72,12 +75,13 @@ public struct GroundedAnswer: Sendable, Hashable {
   public var reason: String?
 
   public init(
-    answer: String, answerable: Bool, citations: [Citation] = [], droppedCitations: Int = 0, run: String = "",
-    usage: Usage = Usage(), steps: Int = 0, reason: String? = nil
+    answer: String, answerable: Bool, citations: [Citation] = [], faithfulness: FaithfulnessReport? = nil,
+    droppedCitations: Int = 0, run: String = "", usage: Usage = Usage(), steps: Int = 0, reason: String? = nil
   ) {
     self.answer = answer
     self.answerable = answerable
     self.citations = citations
+    self.faithfulness = faithfulness
     self.droppedCitations = droppedCitations
     self.run = run
     self.usage = usage
@@ -89,13 +93,14 @@ public struct GroundedAnswer: Sendable, Hashable {
     GroundedAnswer(answer: refusal, answerable: false, droppedCitations: dropped, reason: reason)
   }
 
-  /// `{"answer","answerable","citations":[…],"run","usage"}` and then `dropped_citations`, `steps`, `reason`.
+  /// `{"answer","answerable","citations":[…],"run","usage"}` and then `dropped_citations`, `steps`, `reason`, `faithfulness`.
   public var json: JSON {
     var object: JSONObject = [
       "answer": .string(answer), "answerable": .bool(answerable), "citations": .array(citations.map(\.json)),
       "run": .string(run), "usage": usage.json, "dropped_citations": .int(droppedCitations), "steps": .int(steps),
     ]
     if let reason { object["reason"] = .string(reason) }
+    if let faithfulness { object["faithfulness"] = faithfulness.json }
     return .object(object)
   }
 
@@ -105,6 +110,7 @@ public struct GroundedAnswer: Sendable, Hashable {
     else { return nil }
     self.init(
       answer: answer, answerable: answerable, citations: citations.compactMap { $0 },
+      faithfulness: json["faithfulness"].flatMap(FaithfulnessReport.init),
       droppedCitations: json["dropped_citations"]?.intValue ?? 0, run: json["run"]?.stringValue ?? "",
       usage: Usage(json["usage"] ?? [:]), steps: json["steps"]?.intValue ?? 0, reason: json["reason"]?.stringValue)
   }

@@ -8,15 +8,22 @@ public struct GroundedAnswerer: Sendable {
   public enum Part: Sendable, Hashable {
     case text(String)
     case citation(number: Int, Citation)
+    /// How far the cited passages support a sentence of the final answer; in order, after the citations.
+    case sentence(SentenceSupport)
   }
 
   let model: any LanguageModel
   let contract: any PromptContract
+  /// Nil leaves sentences unjudged.
+  let checker: (any FaithfulnessChecker)?
   public var settings: AnswerSettings
   private static let leastAnswerTokens = 48
 
   /// - Throws: ``AgentError/contract`` when the contract's output has no `answer`, `citations` and `answerable`.
-  public init(model: any LanguageModel, contract: any PromptContract, settings: AnswerSettings? = nil) throws {
+  public init(
+    model: any LanguageModel, contract: any PromptContract, settings: AnswerSettings? = nil,
+    checker: (any FaithfulnessChecker)? = nil
+  ) throws {
     let members = contract.outputSchema?["properties"]
     guard members?["answer"] != nil, members?["citations"] != nil, members?["answerable"] != nil else {
       throw AgentError(
@@ -25,6 +32,7 @@ public struct GroundedAnswerer: Sendable {
     }
     self.model = model
     self.contract = contract
+    self.checker = checker
     self.settings = settings ?? AnswerSettings(contract.settings)
   }
 
@@ -106,7 +114,25 @@ public struct GroundedAnswerer: Sendable {
     if result.citations != shown {
       for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
     }
+    try await check(&result, prompt.passages, emit)
     return result
+  }
+
+  /// Judges each sentence by the passages that the answer cites: after the last word, so that no word waits for it.
+  func check(
+    _ answer: inout GroundedAnswer, _ passages: [NumberedPassage], _ emit: @Sendable (Part) async -> Void
+  ) async throws {
+    guard let checker, answer.answerable, !answer.citations.isEmpty else { return }
+    do {
+      let report = try await checker.check(answer.answer, evidence: evidence(answer.citations, passages).map(\.text))
+      answer.faithfulness = report
+      for sentence in report.sentences { await emit(.sentence(sentence)) }
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      // An answer without verdicts is better than none; that they are missing shows.
+      answer.faithfulness = nil
+    }
   }
 
   /// The schema of this call; marks in `prompt` which sentences may be quoted.

@@ -18,6 +18,8 @@ public enum AgentEvent: Sendable, Hashable {
   case answerDelta(String)
   /// A verified citation; numbers count from 1 in the order of the answer.
   case citation(number: Int, Citation)
+  /// How far the cited passages support a sentence of the final answer.
+  case sentence(SentenceSupport)
   case finished(GroundedAnswer)
   case failed(AgentError)
 
@@ -41,6 +43,7 @@ public enum AgentEvent: Sendable, Hashable {
     case .answering: "step.answering"
     case .answerDelta: "answer.delta"
     case .citation: "answer.citation"
+    case .sentence: "answer.sentence"
     case .finished: "run.finished"
     case .failed(let error): error.code.kind == .cancelled ? "run.cancelled" : "run.failed"
     }
@@ -76,6 +79,7 @@ public enum AgentEvent: Sendable, Hashable {
     case .answering(let step, let passages): ["step": .int(step), "passages": .int(passages)]
     case .answerDelta(let text): ["text": .string(text)]
     case .citation(let number, let citation): ["number": .int(number), "citation": citation.json]
+    case .sentence(let sentence): ["sentence": sentence.json]
     case .finished(let answer): ["result": answer.json]
     case .failed(let error):
       [

@@ -21,17 +21,20 @@ public actor AgentRunner {
   /// - Parameters:
   ///   - tools: what plans may call; ``SearchTool`` belongs among them.
   ///   - answerContract: outputs `answer`, `citations` and `answerable`.
+  ///   - checker: judges the sentences of answers by what they cite; nil leaves them unjudged.
   ///   - planContract: takes `question`, `found`, `searches`, `results`, `tools`, `previous` and `issues`.
   /// - Throws: ``AgentError/contract`` when tools or contracts do not fit.
   public init(
     model: any LanguageModel, tools: [any Tool], answerContract: any PromptContract,
     planContract: any PromptContract, journal: any Journal, configuration: AgentConfiguration = AgentConfiguration(),
-    answerSettings: AnswerSettings? = nil, environment: AgentEnvironment = AgentEnvironment()
+    answerSettings: AnswerSettings? = nil, checker: (any FaithfulnessChecker)? = nil,
+    environment: AgentEnvironment = AgentEnvironment()
   ) throws {
     let executor = try ToolExecutor(tools, limits: configuration.toolLimits, sleep: environment.sleep)
     parts = Parts(
       planner: try Planner(model: model, contract: planContract, tools: executor.definitions),
-      answerer: try GroundedAnswerer(model: model, contract: answerContract, settings: answerSettings),
+      answerer: try GroundedAnswerer(
+        model: model, contract: answerContract, settings: answerSettings, checker: checker),
       executor: executor, journal: journal, environment: environment)
     self.configuration = configuration
     modelID = model.info.id

@@ -176,6 +176,7 @@ actor RunExecution {
       switch part {
       case .text(let text): emit(.answerDelta(text))
       case .citation(let number, let citation): emit(.citation(number: number, citation))
+      case .sentence(let sentence): emit(.sentence(sentence))
       }
     }
     try Task.checkCancellation()

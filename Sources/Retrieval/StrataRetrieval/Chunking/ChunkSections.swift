@@ -9,6 +9,8 @@ struct ChunkUnit: Sendable {
   var tokens: Int
   /// Column names of a table row, or the name of a named part.
   var columns: String?
+  /// Whether it is the first of its block.
+  var startsBlock = true
 }
 
 /// Units that one chunk may hold together: under one heading, on one page, of one table.
@@ -130,7 +132,9 @@ struct ChunkSectionReader: Sendable {
     case .code, .entry, .tableHeader, .tableRow: parts = lines(bytes, in: block.range)
     default: parts = SentenceSplitter.sentences(bytes, in: block.range)
     }
-    return parts.flatMap { pieces($0, bytes) }.map { ChunkUnit(range: $0.range, tokens: $0.tokens, columns: columns) }
+    return parts.flatMap { pieces($0, bytes) }.enumerated().map { index, piece in
+      ChunkUnit(range: piece.range, tokens: piece.tokens, columns: columns, startsBlock: index == 0)
+    }
   }
 
   private func lines(_ bytes: [UInt8], in range: Range<Int>) -> [Range<Int>] {

@@ -22,6 +22,13 @@ struct EvidenceTexts: Sendable {
     }
     sentences = texts.map(ClaimText.init)
   }
+
+  /// All sentences when they are short together, else those at `best`; in the order of the evidence, cut at the limit.
+  func excerpt(_ best: [Int], byteLimit: Int) -> String {
+    let isShort = texts.reduce(0) { $0 + $1.utf8.count + 1 } <= byteLimit
+    let text = (isShort ? texts : best.sorted().map { texts[$0] }).joined(separator: " ")
+    return String(decoding: text.utf8.prefix(byteLimit), as: UTF8.self)
+  }
 }
 
 /// Numbers between one sentence and its evidence, from words alone and, where there is an embedder, from vectors.

@@ -2,41 +2,13 @@
 import Foundation
 import StrataCore
 
-/// How far the evidence carries a sentence.
-public enum Support: Int, Sendable, Hashable, CaseIterable, Comparable {
-  case unsupported, partial, supported
-
-  public var name: String { ["unsupported", "partial", "supported"][rawValue] }
-  public static func < (a: Support, b: Support) -> Bool { a.rawValue < b.rawValue }
-}
-
-/// What a model says of one sentence.
-public struct SupportEstimate: Sendable, Hashable {
-  /// Of unsupported, partial and supported; they add up to 1.
-  public var probabilities: [Double]
-  /// 0 for unsupported to 1 for supported: the mean of both questions, "is something supported" and "is all of it".
-  public var score: Double
-  /// Within these the score lies with 95% confidence, for all that the labelled data tell.
-  public var low: Double
-  public var high: Double
-  public var verdict: Support
-
-  public init(probabilities: [Double], score: Double, low: Double, high: Double, verdict: Support) {
-    self.probabilities = probabilities
-    self.score = score
-    self.low = low
-    self.high = high
-    self.verdict = verdict
-  }
-
-  static let nothing = SupportEstimate(probabilities: [1, 0, 0], score: 0, low: 0, high: 0, verdict: .unsupported)
-}
-
 /// Two logistic regressions, "at least partly supported" and "supported" (Frank and Hall 2001, A Simple Approach to
 /// Ordinal Classification), calibrated by being fitted to labelled sentences.
 public struct FaithfulnessModel: Sendable, Hashable {
   /// Of the features, in their order.
   public let features: [String]
+  /// The ``EntailmentJudge`` whose odds are among the features; nil when none is.
+  public let judge: String?
   let atLeastPartial: LogisticRegression
   let supported: LogisticRegression
   /// How frequent each ``Support`` was among the labelled sentences: a verdict is what the evidence makes most more
@@ -45,9 +17,11 @@ public struct FaithfulnessModel: Sendable, Hashable {
 
   /// - Parameter rows: [sentences][features], finite.
   public init(
-    fitting rows: [[Double]], labels: [Support], features: [String], penalty: Double = FaithfulnessModel.defaultPenalty
+    fitting rows: [[Double]], labels: [Support], features: [String], judge: String? = nil,
+    penalty: Double = FaithfulnessModel.defaultPenalty
   ) {
     self.features = features
+    self.judge = judge
     atLeastPartial = LogisticRegression(rows: rows, labels: labels.map { $0 >= .partial }, penalty: penalty)
     supported = LogisticRegression(rows: rows, labels: labels.map { $0 == .supported }, penalty: penalty)
     let count = Double(max(1, labels.count))
@@ -87,7 +61,8 @@ public struct FaithfulnessModel: Sendable, Hashable {
       ]
     }
     return [
-      "features": .array(features.map(JSON.string)), "frequencies": numbers(frequencies),
+      "features": .array(features.map(JSON.string)), "judge": judge.map(JSON.string) ?? .null,
+      "frequencies": numbers(frequencies),
       "at_least_partial": regression(atLeastPartial), "supported": regression(supported),
     ]
   }
@@ -116,6 +91,7 @@ public struct FaithfulnessModel: Sendable, Hashable {
         remedy: "Write one with `strata eval faithfulness DATA --write FILE`.")
     }
     self.features = features
+    judge = json["judge"]?.stringValue
     self.frequencies = frequencies
     atLeastPartial = partial
     supported = full

@@ -1,5 +1,4 @@
 // Owns asking a language model how likely it finds that a passage answers. Knows nothing about the prompt's words.
-import Foundation
 import StrataCore
 
 /// Scores a passage by how much likelier the model says yes than no to whether it answers the question (after Nogueira
@@ -10,9 +9,6 @@ public struct ModelReranker: Reranker {
   private let contract: any PromptContract
   /// Longer passages are cut: what decides is at the beginning, and reading takes the time.
   private let byteLimit: Int
-
-  /// Alternatives of the first token that are looked at; what is not among them is less likely than all of them.
-  private static let alternatives = 20
 
   /// - Parameter contract: takes `question` and `passage` and asks for yes or no.
   public init(_ model: any LanguageModel, contract: any PromptContract, byteLimit: Int = 1500) {
@@ -34,23 +30,9 @@ public struct ModelReranker: Reranker {
         .messages(try contract.messages(for: ["question": .string(query), "passage": .string(passage)])))
       request.sampling = contract.sampling
       request.maxTokens = 1
-      request.topLogprobs = Self.alternatives
-      scores.append(Self.odds(try await model.complete(request).logprobs.first))
+      request.topLogprobs = GenerationResult.oddsAlternatives
+      scores.append(try await model.complete(request).logOdds(of: "yes", over: "no"))
     }
     return scores
-  }
-
-  /// Tokens are compared without case and blanks: ` Yes` says what `yes` says.
-  private static func odds(_ token: TokenLogprob?) -> Float {
-    guard let token else { return 0 }
-    let seen = token.alternatives.isEmpty ? [token] : token.alternatives
-    let floor = seen.map(\.logprob).min() ?? 0
-    func likelihood(_ word: String) -> Float {
-      let sum = seen.reduce(Float(0)) { sum, other in
-        other.token.trimmingCharacters(in: .whitespaces).lowercased() == word ? sum + exp(other.logprob) : sum
-      }
-      return sum > 0 ? log(sum) : floor
-    }
-    return likelihood("yes") - likelihood("no")
   }
 }
