@@ -93,6 +93,30 @@ import Testing
     #expect(try await bench.journal.summary(of: "run-3")?.status == .failed)
   }
 
+  @Test("a follow-up is searched for and answered as what it means, and the journal keeps both")
+  func conversation() async throws {
+    struct Completing: QuestionRewriter {
+      func rewrite(_ question: String, after turns: [ConversationTurn]) -> RewrittenQuestion {
+        guard let last = turns.last else { return RewrittenQuestion(question) }
+        return RewrittenQuestion("\(question) (\(last.question))", carried: last.question, source: .rules)
+      }
+    }
+    var bench = Bench()
+    bench.rewriter = Completing()
+    let runner = try bench.runner(bench.model())
+    let turns = [ConversationTurn("limit for a hotel night", answer: "165 euros.")]
+    let events = await bench.events(runner.run(AgentRequest("And breakfast?", after: turns, as: bench.ada)))
+    #expect(events.first == .started(run: "run-1", question: "And breakfast?"))
+    #expect(events.contains { $0.name == "run.rewritten" })
+    #expect(bench.retriever.queries.first == "And breakfast? (limit for a hotel night)")
+    let start = try RunEvent(try #require(try await bench.journal.events(of: "run-1").first))
+    guard case .started(let facts) = start else { throw Crash() }
+    #expect(facts.asked == "And breakfast?" && facts.question == "And breakfast? (limit for a hotel night)")
+    bench.journal = InMemoryJournal()
+    let alone = await bench.events(try bench.runner(bench.model()).run(AgentRequest(question, as: bench.ada)))
+    #expect(!alone.contains { $0.name == "run.rewritten" })
+  }
+
   @Test("an invalid plan is repaired once, then the question is searched for")
   func plans() async throws {
     var bench = Bench()

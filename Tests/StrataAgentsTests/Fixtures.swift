@@ -26,7 +26,7 @@ enum Corpus {
 /// Finds the same passages each time and counts who asked for what.
 final class CountingRetriever: Retriever {
   private let passages: [Passage]
-  private let calls = Mutex<[String]>([])
+  private let calls = Mutex<[QuerySpec]>([])
   let delay: Duration
 
   init(_ passages: [Passage], delay: Duration = .zero) {
@@ -34,10 +34,11 @@ final class CountingRetriever: Retriever {
     self.delay = delay
   }
 
-  var queries: [String] { calls.withLock { $0 } }
+  var queries: [String] { calls.withLock { $0.map(\.text) } }
+  var specs: [QuerySpec] { calls.withLock { $0 } }
 
   func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage] {
-    calls.withLock { $0.append(query.text) }
+    calls.withLock { $0.append(query) }
     if delay > .zero { try await Task.sleep(for: delay) }
     return passages
   }
@@ -129,6 +130,7 @@ struct Bench {
   var tools: [any Tool] = []
   var configuration = AgentConfiguration()
   var contract = PlainContract.answer()
+  var rewriter: (any QuestionRewriter)?
   var environment = AgentEnvironment(makeRunID: { "run-1" })
   let ada = Principal(user: "ada")
 
@@ -144,7 +146,7 @@ struct Bench {
   func runner(_ model: any LanguageModel) throws -> AgentRunner {
     try AgentRunner(
       model: model, tools: [SearchTool(retriever)] + tools, answerContract: contract, planContract: PlainContract.plan,
-      journal: journal, configuration: configuration, environment: environment)
+      journal: journal, configuration: configuration, rewriter: rewriter, environment: environment)
   }
 
   func events(_ stream: AsyncStream<AgentEvent>) async -> [AgentEvent] {

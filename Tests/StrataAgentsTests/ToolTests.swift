@@ -1,3 +1,4 @@
+import Foundation
 import StrataAgents
 import StrataCore
 import StrataTesting
@@ -78,5 +79,40 @@ import Testing
     #expect(sender.calls.withLock { $0 } == 1)
     let completed = await inner.events(of: "run-1").first { $0.kind == "tool.completed" }
     #expect(completed?.payload["is_error"] == true)
+  }
+
+  @Test("a search takes what it offers: multi-hop, conditions and a day; nothing else")
+  func search() async throws {
+    let retriever = CountingRetriever([Corpus.travel])
+    let offers = SearchTool.Offers(multiHop: [.graph, .decomposition], fields: ["team", "year"], asOf: true)
+    let tool = SearchTool(retriever, spec: QuerySpec("", limit: 3, filter: .exists("team")), offers: offers)
+    let executor = try ToolExecutor([tool])
+    func result(_ arguments: JSON) async throws -> ToolResult {
+      try await executor.call(ToolCall(id: "1", name: "search", arguments: arguments), as: .anonymous)
+    }
+    let filters: JSON = [
+      ["field": "team", "equals": "labs"], ["field": "year", "from": 2024, "through": "2026-01-31"],
+    ]
+    let full: JSON = ["query": "tank", "multi_hop": "decomposition", "as_of": "2026-03-01", "filters": filters]
+    #expect(try await !result(full).isError)
+    let spec = try #require(retriever.specs.last)
+    let day = try Date.ISO8601FormatStyle().year().month().day().parse("2026-01-31")
+    #expect(spec.text == "tank" && spec.limit == 3 && spec.multiHop == .decomposition && spec.asOf != nil)
+    #expect(
+      spec.filter
+        == .and([
+          .exists("team"), .equals("team", .string("labs")),
+          .range("year", FieldRange(from: .number(2024), through: .date(day))),
+        ]))
+    let wrong: [JSON] = [
+      ["query": "tank", "multi_hop": "magic"], ["query": "tank", "as_of": "yesterday"],
+      ["query": "tank", "as_of": "2026-99-99"], ["query": "tank", "filters": [["field": "salary", "equals": 1]]],
+      ["query": "tank", "filters": [["field": "team"]]], ["query": "tank", "k": 9],
+    ]
+    for arguments in wrong { #expect(try await result(arguments).isError) }
+    let plain = try ToolExecutor([SearchTool(retriever)])
+    let call = ToolCall(id: "1", name: "search", arguments: full)
+    #expect(try await plain.call(call, as: .anonymous).isError)
+    #expect(retriever.specs.count == 1)
   }
 }

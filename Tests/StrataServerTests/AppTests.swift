@@ -30,6 +30,24 @@ struct AppTests {
     #expect(asked.map(\.user) == ["ada"])
   }
 
+  @Test("earlier turns go along with a question, and only turns")
+  func conversation() async throws {
+    let app = FakeApp()
+    try await withServer(app: app) { server in
+      let turn: JSON = ["question": "Limit for a hotel?", "answer": "165 euros."]
+      let asked: JSON = ["question": "And in Oslo?", "conversation": [turn, ["question": "Why?"]]]
+      let taken = try await server.post("/api/ask", asked)
+      #expect(taken.status == 200)
+      let wrong: [JSON] = ["no", [["answer": "x"]], ["x"], .array(Array(repeating: turn, count: 51))]
+      for conversation in wrong {
+        let refused = try await server.post("/api/ask", ["question": "Why?", "conversation": conversation])
+        #expect(refused.status == 400)
+      }
+    }
+    let turns = [ConversationTurn("Limit for a hotel?", answer: "165 euros."), ConversationTurn("Why?")]
+    #expect(await app.turns == [turns])
+  }
+
   @Test("a failure is the last event and shows nothing of the inside")
   func failure() async throws {
     struct Inside: Error {}

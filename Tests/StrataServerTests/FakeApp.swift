@@ -12,6 +12,7 @@ actor FakeApp: AppService {
 
   private var stored: [String: Stored] = [:]
   private(set) var asked: [(question: String, user: String)] = []
+  private(set) var turns: [[ConversationTurn]] = []
   nonisolated let log = EventLog()
   /// Pieces that an answer has; a large number makes it last.
   private let pieceCount: Int
@@ -77,10 +78,12 @@ actor FakeApp: AppService {
     Principal(user: user, groups: user == "ada" ? ["engineering"] : [])
   }
 
-  nonisolated func ask(_ question: String, as principal: Principal) -> AsyncThrowingStream<AppEvent, any Error> {
+  nonisolated func ask(
+    _ question: String, after turns: [ConversationTurn], as principal: Principal
+  ) -> AsyncThrowingStream<AppEvent, any Error> {
     let (stream, continuation) = AsyncThrowingStream<AppEvent, any Error>.makeStream()
     let task = Task {
-      await note(question, principal)
+      await note(question, turns, principal)
       continuation.yield(.runStarted(run: "run-1", model: "scripted"))
       continuation.yield(.step(AppStep(index: 0, kind: "search", state: .done, passageCount: 1, milliseconds: 2)))
       for number in 0..<pieceCount {
@@ -113,7 +116,10 @@ actor FakeApp: AppService {
     return stream
   }
 
-  private func note(_ question: String, _ principal: Principal) { asked.append((question, principal.user)) }
+  private func note(_ question: String, _ turns: [ConversationTurn], _ principal: Principal) {
+    asked.append((question, principal.user))
+    self.turns.append(turns)
+  }
 
   func documents(as principal: Principal) -> [AppDocument] { visible(to: principal).map(\.document) }
 

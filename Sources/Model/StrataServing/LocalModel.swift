@@ -10,6 +10,7 @@ public final class LocalModel: LanguageModel, AdapterHost {
   public let info: ModelInfo
   package let tokenizer: any Tokenizer
   private let engine: Engine
+  let decoder: DecoderModel
   private let adapterStore: AdapterStore
   private let template: ChatTemplate?
   private let controlTokens: ControlTokenGuard
@@ -38,6 +39,7 @@ public final class LocalModel: LanguageModel, AdapterHost {
   ) throws {
     let tokenizer = try gguf.makeTokenizer()
     let model = try DecoderModel(gguf: gguf, pool: pool)
+    decoder = model
     adapterStore = AdapterStore(byteLimit: limits.adapterByteCount) { _, path in
       try LoRAAdapter(path: path, for: model)
     }
@@ -124,7 +126,7 @@ public final class LocalModel: LanguageModel, AdapterHost {
     id.map { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) } ?? ""
   }
 
-  private func encode(_ input: GenerationRequest.Input, tools: [ToolDefinition]) throws -> [Int32] {
+  func encode(_ input: GenerationRequest.Input, tools: [ToolDefinition]) throws -> [Int32] {
     let text = try prompt(input, tools: tools)
     switch input {
     case .prompt: return tokenizer.encode(text, addSpecial: true, parseSpecial: true)

@@ -113,6 +113,12 @@ extension RetrievalError {
       remedy: "Give the model that it needs, or ask for another `rerank`.")
   }
 
+  static func decomposerMissing() -> RetrievalError {
+    RetrievalError(
+      ErrorCode("decomposer_missing", .unavailable), "Nothing here can split a question into parts.",
+      remedy: "Give a language model (`strata search --model`), or ask for `\"multi_hop\": \"graph\"`.")
+  }
+
   static func invalidQuery(_ message: String) -> RetrievalError {
     RetrievalError(
       ErrorCode("query_invalid", .invalidInput), "The query is not one: \(message)",

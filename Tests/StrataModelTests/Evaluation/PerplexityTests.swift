@@ -44,6 +44,29 @@ struct PerplexityTests {
     #expect(abs(result.perplexity / expected - 1) < 0.01, "\(result.perplexity)")
   }
 
+  @Test("a continuation has its own likelihood, whatever else is read in the same step")
+  func continuation() throws {
+    let tiny = TinyDecoder()
+    let prefixes: [[Int32]] = (0..<19).map { number in (0...(number % 5)).map { Int32(($0 * 7 + number) % 50) } }
+    let continuation: [Int32] = [4, 9, 30]
+    let model = try tiny.model()
+    let found = try model.meanLogLikelihoods(of: continuation, after: prefixes)
+    #expect(found.count == prefixes.count)
+    for (prefix, value) in zip(prefixes, found) {
+      let logits = tiny.referenceLogits(prefix + continuation)
+      var sum = 0.0
+      for (index, token) in continuation.enumerated() {
+        let row = logits[prefix.count - 1 + index]
+        let highest = row.max() ?? 0
+        sum += row[Int(token)] - highest - log(row.reduce(0) { $0 + exp($1 - highest) })
+      }
+      #expect(abs(value - sum / 3) < 0.02)
+    }
+    #expect(try model.meanLogLikelihoods(of: continuation, after: []).isEmpty)
+    #expect(throws: ModelError.self) { try model.meanLogLikelihoods(of: [], after: prefixes) }
+    #expect(throws: ModelError.self) { try model.meanLogLikelihoods(of: continuation, after: [[]]) }
+  }
+
   @Test("less than one chunk is refused")
   func tooShort() throws {
     let model = try TinyDecoder().model()

@@ -82,11 +82,13 @@ struct AppRoutes: Sendable {
     guard question.utf8.count <= limits.questionByteCount else {
       throw reader.invalid("question", "is longer than \(limits.questionByteCount) bytes.")
     }
+    let turns = try turns(reader)
     let principal = try await principal(try reader.string("as"), context)
     let reservation = try ledger.reserve(context.key, prompt: 0, output: nil)
     let permit = try await admission.enter(context)
     let live = LiveStream(
-      [app.ask(question, as: principal)], connection: context.connection, keepAlive: limits.keepAliveInterval)
+      [app.ask(question, after: turns, as: principal)], connection: context.connection,
+      keepAlive: limits.keepAliveInterval)
     return .events { writer in
       defer {
         live.cancel()
@@ -110,6 +112,21 @@ struct AppRoutes: Sendable {
       throw CancellationError()
     }
   }
+
+  /// Earlier turns of the conversation, as the client has them: they are the asker's own words, and nothing is shown
+  /// because of them that the asker may not read.
+  private func turns(_ reader: ParameterReader) throws -> [ConversationTurn] {
+    let turns = try (reader.readers("conversation") ?? []).map { turn in
+      ConversationTurn(
+        try turn.require("question", try turn.string("question")), answer: try turn.string("answer") ?? "")
+    }
+    guard turns.count <= Self.turnLimit else {
+      throw reader.invalid("conversation", "has more than \(Self.turnLimit) turns; send the latest.")
+    }
+    return turns
+  }
+
+  private static let turnLimit = 50
 
   private func text(_ request: Request, _ context: RequestContext) async throws -> Response {
     guard let path = request.query("path"), !path.isEmpty else {

@@ -13,8 +13,10 @@ public protocol AppService: Sendable {
   /// The principal with this user's groups. Somebody unknown simply has no groups.
   func principal(named user: String) async throws -> Principal
 
-  /// Answers a question. Ending the iteration early cancels the run within one step. An error ends the stream.
-  func ask(_ question: String, as principal: Principal) -> AsyncThrowingStream<AppEvent, any Error>
+  /// Answers a question, which may lean on earlier turns of its conversation, oldest first. Ending the iteration early cancels the run within one step. An error ends the stream.
+  func ask(
+    _ question: String, after turns: [ConversationTurn], as principal: Principal
+  ) -> AsyncThrowingStream<AppEvent, any Error>
 
   /// Documents that the principal may read, with those whose ingestion failed or still runs.
   func documents(as principal: Principal) async throws -> [AppDocument]

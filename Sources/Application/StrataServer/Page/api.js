@@ -124,8 +124,9 @@ export async function remove(path, parameters) {
  * Asks, and calls `onEvent(name, data)` for each event until the stream ends.
  * Throws a Failure, also when the stream ends without `done`.
  */
-export async function ask(question, { signal, onEvent }) {
+export async function ask(question, { conversation = [], signal, onEvent }) {
   const body = { question };
+  if (conversation.length) body.conversation = conversation;
   if (state.user) body.as = state.user;
   const response = await request("/api/ask", {
     method: "POST", signal, headers: { "content-type": "application/json", accept: "text/event-stream" },

@@ -5,6 +5,7 @@ import * as panel from "./panel.js";
 import { prose, withSentenceEnds } from "./text.js";
 
 const words = {
+  rewrite: { running: "Reading the conversation", done: "Understood as", failed: "Not understood" },
   plan: { running: "Deciding what to do", done: "Planned", failed: "Planning failed" },
   search: { running: "Searching", done: "Searched", failed: "Search failed" },
   answer: { running: "Writing the answer", done: "Answered", failed: "Answering failed" },
@@ -18,8 +19,9 @@ const verdicts = {
 
 /** One question with everything that came back. */
 class Entry {
-  constructor(question, { onAgain }) {
+  constructor(question, { conversation, onAgain }) {
     this.question = question;
+    this.conversation = conversation;
     this.onAgain = onAgain;
     this.text = "";
     this.steps = new Map();
@@ -42,7 +44,7 @@ class Entry {
   async run(onEnd) {
     try {
       await api.ask(this.question, {
-        signal: this.controller.signal, onEvent: (name, data) => this.take(name, data),
+        conversation: this.conversation, signal: this.controller.signal, onEvent: (name, data) => this.take(name, data),
       });
       this.finish();
     } catch (error) {
@@ -263,7 +265,11 @@ class Entry {
   }
 }
 
+/** Turns that go along with the next question, the latest. */
+const TURNS = 4;
+
 let current = null;
+let turns = [];
 let session = null;
 
 export const isRunning = () => current?.isRunning ?? false;
@@ -276,6 +282,7 @@ export function stop() {
 export function reset() {
   stop();
   current = null;
+  turns = [];
   byID("thread").replaceChildren();
   drawMode();
 }
@@ -329,17 +336,22 @@ function drawSend() {
   byID("composer").classList.toggle("is-running", running);
 }
 
-function submit(question) {
+function submit(question, conversation = turns) {
   if (isRunning()) return;
   location.hash = "#ask";
-  const entry = new Entry(question, { onAgain: (old) => submit(old.question) });
+  const entry = new Entry(question, {
+    conversation: conversation.slice(-TURNS), onAgain: (old) => submit(old.question, old.conversation),
+  });
   current = entry;
   byID("thread").append(entry.element);
   drawMode();
   drawSend();
   const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
   entry.element.scrollIntoView({ block: "start", behavior: reduced ? "auto" : "smooth" });
-  entry.run(drawSend);
+  entry.run(() => {
+    drawSend();
+    if (entry.result) turns.push({ question, answer: entry.result.answerable ? entry.result.answer : "" });
+  });
 }
 
 function fit(field) {

@@ -8,7 +8,9 @@ import StrataEvaluation
 struct Eval: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval", abstract: "Measure retrieval and answers against known truth.",
-    subcommands: [EvalRetrieval.self, EvalQuestions.self, EvalChunking.self, EvalFaithfulness.self])
+    subcommands: [
+      EvalRetrieval.self, EvalQuestions.self, EvalChunking.self, EvalFaithfulness.self, EvalConversations.self,
+    ])
 }
 
 struct EvalQuestions: AsyncParsableCommand {

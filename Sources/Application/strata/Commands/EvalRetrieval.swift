@@ -6,6 +6,7 @@ import StrataEvaluation
 import StrataIndex
 import StrataModel
 import StrataRetrieval
+import StrataServing
 
 struct EvalRetrieval: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,7 +19,9 @@ struct EvalRetrieval: AsyncParsableCommand {
   @Argument(help: "Folder of the collection.", completion: .directory) var dataset: String?
   @Option(name: .long, help: .hidden) var beir: String?
   @Option(name: .customLong("method"), help: "Only this method (repeatable); default: all.") var names: [String] = []
-  @Option(name: .long, help: "Threads for the embedder (default: all processors).") var threads: Int?
+  @Option(name: .long, help: "Also measure what takes a language model, with this one.") var model: String?
+  @Option(name: .long, help: "Only so many queries, spread over all.") var queries: Int?
+  @Option(name: .long, help: "Threads (default: all processors).") var threads: Int?
   @Option(name: .long, help: "Weight of relations between entities in the walk.") var relationWeight: Double?
   @Option(name: .long, help: "Link entities whose names are at least so similar (cosine).") var synonyms: Float?
 
@@ -35,9 +38,16 @@ struct EvalRetrieval: AsyncParsableCommand {
     ("multi-hop", QuerySpec("", multiHop: .graph)),
   ]
 
+  /// What takes a language model; measured only with one.
+  static let modelPipelines: [(name: String, spec: QuerySpec)] = [
+    ("decomposition", QuerySpec("", multiHop: .decomposition)),
+    ("likelihood", QuerySpec("", rerank: .likelihood, rerankDepth: 20)),
+    ("yes or no", QuerySpec("", rerank: .model, rerankDepth: 20)),
+  ]
+
   func validate() throws {
     guard (dataset == nil) != (beir == nil) else { throw ValidationError("Give the folder of one collection.") }
-    let known = Self.pipelines.map(\.name)
+    let known = (Self.pipelines + (model == nil ? [] : Self.modelPipelines)).map(\.name)
     if let name = names.first(where: { !known.contains($0) }) {
       throw ValidationError("There is no method \(name); there are \(known.joined(separator: ", ")).")
     }
@@ -45,16 +55,24 @@ struct EvalRetrieval: AsyncParsableCommand {
 
   func run() async throws {
     try await common.run {
-      let dataset = try RetrievalDataset(folder: dataset ?? beir ?? "")
+      var dataset = try RetrievalDataset(folder: dataset ?? beir ?? "")
+      if let queries, queries < dataset.queries.count {
+        let all = dataset.queries
+        dataset.queries = (0..<queries).map { all[$0 * all.count / queries] }
+      }
       let wiring = try Wiring()
-      let embedder = try wiring.embedder(pool: wiring.pool(threads: threads))
+      let pool = try wiring.pool(threads: threads)
+      let embedder = try wiring.embedder(pool: pool)
+      let decoder = try model.map { try wiring.model($0, pool: pool) }
       let texts = dataset.documents.map { $0.title.isEmpty ? $0.text : "\($0.title) \($0.text)" }
       let vectors = try await embed(texts, embedder, store: wiring.store())
       let space = try await linked(
         try Self.space(dataset, texts: texts, vectors: vectors, dimension: embedder.dimension), embedder,
         store: wiring.store())
-      let ranker = ranker(embedder)
-      let methods = Self.pipelines.filter { names.isEmpty || names.contains($0.name) }
+      let ranker = try ranker(embedder, decoder, wiring)
+      let methods = (Self.pipelines + (model == nil ? [] : Self.modelPipelines)).filter {
+        names.isEmpty || names.contains($0.name)
+      }
       let documents = dataset.documents.map(\.id)
       let bar = ProgressBar("evaluate") { "\(Int($0)) queries/s" }
       let report = try await RetrievalEvaluation.run(
@@ -74,9 +92,19 @@ struct EvalRetrieval: AsyncParsableCommand {
     }
   }
 
-  private func ranker(_ embedder: MiniLMEmbedder) -> QueryRanker {
+  private func ranker(
+    _ embedder: MiniLMEmbedder, _ decoder: LocalModel?, _ wiring: Wiring
+  ) throws -> QueryRanker {
+    var rerankers: [RerankMethod: any Reranker] = [
+      .lateInteraction: LateInteraction(embedder, cacheByteLimit: 1 << 30)
+    ]
+    if let decoder {
+      let contracts = try wiring.contracts()
+      rerankers[.model] = ModelReranker(decoder, contract: try contracts.contract("rerank"))
+      rerankers[.likelihood] = LikelihoodReranker(decoder, contract: try contracts.contract("question"))
+    }
     var ranker = QueryRanker(
-      embedder: embedder, rerankers: [.lateInteraction: LateInteraction(embedder, cacheByteLimit: 1 << 30)])
+      embedder: embedder, rerankers: rerankers, decomposer: try decoder.map(wiring.decomposer))
     if let relationWeight { ranker.walk.relationWeight = relationWeight }
     return ranker
   }

@@ -14,14 +14,19 @@ struct Search: AsyncParsableCommand {
   @Option(name: .customLong("as"), help: "Search as this user; groups come from the access file.") var user: String?
   @Option(name: .long, help: "Most passages.") var limit = 8
   @Option(name: .long, help: "bm25, dense, graph (several with commas), hybrid or all.") var legs = "hybrid"
-  @Option(name: .long, help: "Rerank: late_interaction, model, or cross_encoder with --cross-encoder.") var rerank =
+  @Option(name: .long, help: "Rerank: late_interaction, model, likelihood, or cross_encoder with --cross-encoder.")
+  var rerank =
     "none"
   @Option(name: .long, help: "Folder of a cross-encoder, such as ms-marco-MiniLM-L6-v2.", completion: .directory)
   var crossEncoder: String?
-  @Option(name: .long, help: "The model that reranks (default: the default decoder).") var model: String?
+  @Option(name: .long, help: "The model that reranks or splits the question (default: the default decoder).") var model:
+    String?
   @Flag(name: .long, help: "Extend the question by the best passages of a first search.") var feedback = false
   @Flag(name: .long, help: "Find passages that answer together, over the entities that they share.")
   var multiHop = false
+  @Flag(name: .long, help: "Let the model split the question and search for each part, with what was found before it.")
+  var decompose = false
+  @Option(name: .long, help: "Chunks that are added on each side of a passage.") var neighbours = 0
   @Option(name: .long, help: "A condition on fields, in JSON.") var filter: String?
   @Option(name: .long, help: "The collection as it was then (ISO 8601).") var asOf: String?
   @Option(name: .long, help: "A whole query in JSON, or @FILE; other options but --as do not count.") var spec: String?
@@ -31,6 +36,8 @@ struct Search: AsyncParsableCommand {
   func validate() throws {
     guard (1...1000).contains(limit) else { throw ValidationError("--limit must lie in 1...1000.") }
     guard (query == nil) != (spec == nil) else { throw ValidationError("Say what to look for, or give a --spec.") }
+    guard !multiHop || !decompose else { throw ValidationError("Choose --multi-hop or --decompose.") }
+    guard (0...20).contains(neighbours) else { throw ValidationError("--neighbours must lie in 0...20.") }
     guard legNames != nil else { throw ValidationError("--legs must be bm25, dense, graph, hybrid or all.") }
     guard RerankMethod(rawValue: rerank) != nil else {
       throw ValidationError("--rerank must be \(RerankMethod.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -57,9 +64,11 @@ struct Search: AsyncParsableCommand {
     }
     var json: JSONObject = [
       "text": .string(query ?? ""), "k": .int(limit), "legs": .array(legNames ?? []),
-      "rerank": ["method": .string(rerank), "depth": rerank == "model" ? 20 : 50],
-      "feedback": .bool(feedback), "multi_hop": multiHop ? "graph" : "off", "explain": .bool(explain),
+      "rerank": ["method": .string(rerank), "depth": ["model", "likelihood"].contains(rerank) ? 20 : 50],
+      "feedback": .bool(feedback), "multi_hop": decompose ? "decomposition" : multiHop ? "graph" : "off",
+      "explain": .bool(explain),
     ]
+    if neighbours > 0 { json["context"] = ["neighbours": .int(neighbours)] }
     if let filter { json["filter"] = try JSON(parsing: Array(filter.utf8)) }
     if let asOf { json["as_of"] = .string(asOf) }
     return try QuerySpec(json: .object(json))
@@ -71,7 +80,10 @@ struct Search: AsyncParsableCommand {
       let wiring = try Wiring()
       let pool = try wiring.pool(threads: threads)
       let rerankers = try wiring.rerankers(for: query.rerank, model: model, crossEncoder: crossEncoder, pool: pool)
-      let collection = try await wiring.collection(documents.collection, pool: pool, rerankers: rerankers)
+      let decomposer =
+        query.multiHop == .decomposition ? try wiring.decomposer(wiring.model(model, pool: pool)) : nil
+      let collection = try await wiring.collection(
+        documents.collection, pool: pool, rerankers: rerankers, decomposer: decomposer)
       try await collection.requireDocuments()
       let passages = try await collection.retriever.search(query, as: collection.principal(user))
       if common.json { return Terminal.json(["hits": .array(passages.map(Self.json))]) }

@@ -54,10 +54,12 @@ final class LocalAssistant: AppService {
 
   // MARK: Asking
 
-  func ask(_ question: String, as principal: Principal) -> AsyncThrowingStream<AppEvent, any Error> {
+  func ask(
+    _ question: String, after turns: [ConversationTurn], as principal: Principal
+  ) -> AsyncThrowingStream<AppEvent, any Error> {
     AsyncThrowingStream(running: { emit in
       var translation = EventTranslation(model: self.model.info.id)
-      for await event in self.runner.run(AgentRequest(question, as: principal)) {
+      for await event in self.runner.run(AgentRequest(question, after: turns, as: principal)) {
         if case .failed(let error) = event { throw error }
         for translated in translation.translate(event) { emit(translated) }
       }
@@ -183,6 +185,7 @@ struct EventTranslation {
   mutating func translate(_ event: AgentEvent) -> [AppEvent] {
     switch event {
     case .started(let run, _), .resumed(let run, _): return [.runStarted(run: run, model: model)]
+    case .rewritten(let question): return begin("rewrite", "") + end(detail: "“\(question.text)”")
     case .planning: return begin("plan", "Choosing what to do next")
     case .planned(_, let action, let source):
       let words = action.query.map { "search for “\($0)”" } ?? action.name

@@ -83,6 +83,11 @@ struct Wiring: Sendable {
     case .none, .lateInteraction: return [:]
     case .model:
       return [.model: ModelReranker(try self.model(model, pool: pool), contract: try contracts().contract("rerank"))]
+    case .likelihood:
+      return [
+        .likelihood: LikelihoodReranker(
+          try self.model(model, pool: pool), contract: try contracts().contract("question"))
+      ]
     case .crossEncoder:
       guard let crossEncoder else { return [:] }
       let id = URL(fileURLWithPath: crossEncoder).lastPathComponent
@@ -94,6 +99,18 @@ struct Wiring: Sendable {
   /// - Parameter model: of the catalog, or a file; nil is the default decoder.
   func entityExtractor(_ model: String?, pool: ComputePool) throws -> ModelEntityExtractor {
     ModelEntityExtractor(try self.model(model, pool: pool), contract: try contracts().contract("entities"))
+  }
+
+  /// What lets a model make follow-up questions stand alone.
+  func rewriter(_ model: any LanguageModel) throws -> ModelRewriter {
+    ModelRewriter(model, contract: try contracts().contract("rewrite"))
+  }
+
+  /// What splits questions into parts.
+  func decomposer(_ model: any LanguageModel) throws -> QuestionDecomposer {
+    let contracts = try contracts()
+    return QuestionDecomposer(
+      model, splitting: try contracts.contract("decompose"), answering: try contracts.contract("hop"))
   }
 
   /// What asks a language model whether texts support a sentence.
@@ -110,12 +127,19 @@ struct Wiring: Sendable {
       ("Prompts/sql.prompty", String(decoding: PackageResources.sql_prompty, as: UTF8.self)),
       ("Prompts/entities.prompty", String(decoding: PackageResources.entities_prompty, as: UTF8.self)),
       ("Prompts/rerank.prompty", String(decoding: PackageResources.rerank_prompty, as: UTF8.self)),
+      ("Prompts/decompose.prompty", String(decoding: PackageResources.decompose_prompty, as: UTF8.self)),
+      ("Prompts/hop.prompty", String(decoding: PackageResources.hop_prompty, as: UTF8.self)),
+      ("Prompts/question.prompty", String(decoding: PackageResources.question_prompty, as: UTF8.self)),
+      ("Prompts/rewrite.prompty", String(decoding: PackageResources.rewrite_prompty, as: UTF8.self)),
       ("Prompts/entail.prompty", String(decoding: PackageResources.entail_prompty, as: UTF8.self)),
     ])
   }
 
   /// The agent that answers questions about a collection.
-  func runner(for collection: Collection, model: any LanguageModel) throws -> AgentRunner {
+  /// - Parameter rewriter: makes follow-up questions stand alone; nil does so by rules.
+  func runner(
+    for collection: Collection, model: any LanguageModel, rewriter: (any QuestionRewriter)? = nil
+  ) throws -> AgentRunner {
     let contracts = try contracts()
     let store = collection.store
     let name = collection.name
@@ -132,9 +156,10 @@ struct Wiring: Sendable {
       return readable
     })
     return try AgentRunner(
-      model: model, tools: [SearchTool(collection.retriever)], answerContract: contracts.contract("answer"),
-      planContract: contracts.contract("plan"), journal: collection.store,
-      checker: FaithfulnessScorer(embedder: collection.embedder), environment: environment)
+      model: model, tools: [SearchTool(collection.retriever, offers: collection.offers)],
+      answerContract: contracts.contract("answer"), planContract: contracts.contract("plan"), journal: collection.store,
+      rewriter: rewriter ?? ConversationRewriter(), checker: FaithfulnessScorer(embedder: collection.embedder),
+      environment: environment)
   }
 
   /// A collection that is ready to be searched.
@@ -143,7 +168,8 @@ struct Wiring: Sendable {
   ///   - creates: whether a collection that does not exist begins now.
   ///   - rerankers: beside late interaction, which the embedder brings.
   func collection(
-    _ name: String, pool: ComputePool, creates: Bool = false, rerankers: [RerankMethod: any Reranker] = [:]
+    _ name: String, pool: ComputePool, creates: Bool = false, rerankers: [RerankMethod: any Reranker] = [:],
+    decomposer: QuestionDecomposer? = nil
   ) async throws -> Collection {
     let store = try store()
     let known = try await store.embedders(of: name).current
@@ -157,12 +183,18 @@ struct Wiring: Sendable {
       return SwitchingRetriever.Generation(
         embedder: embedder,
         retriever: HybridRetriever(
-          store: store, index: index, embedder: embedder, collection: name, rerankers: rerankers, gate: gate))
+          store: store, index: index, embedder: embedder, collection: name, rerankers: rerankers,
+          decomposer: decomposer,
+          gate: gate))
     }
     let retriever = SwitchingRetriever(try await make(embedder), store: store, collection: name) { identity in
       try await make(try self.embedder(identity: identity, pool: pool))
     }
-    return Collection(name: name, store: store, embedder: embedder, retriever: retriever, gate: gate)
+    let declared = try await store.setting(MetadataSchema.setting, in: name).map { try JSON(parsing: $0) }
+    let fields = declared?["properties"]?.objectValue?.keys ?? []
+    return Collection(
+      name: name, store: store, embedder: embedder, retriever: retriever, gate: gate,
+      offers: SearchTool.Offers(multiHop: [.graph], fields: fields, asOf: true))
   }
 }
 
@@ -174,6 +206,8 @@ struct Collection: Sendable {
   let retriever: SwitchingRetriever
   /// Decides who may read what in it.
   let gate: AccessGate
+  /// What plans may ask of a search in it: conditions on the fields that its schema declares, for example.
+  let offers: SearchTool.Offers
 
   func ingestor(_ options: Ingestor.Options = Ingestor.Options()) -> Ingestor {
     let current = retriever.current

@@ -69,6 +69,8 @@ public enum RerankMethod: String, Sendable, Hashable, CaseIterable {
   case lateInteraction = "late_interaction"
   /// The language model's probability that the passage answers.
   case model
+  /// The language model's probability of the question after the passage.
+  case likelihood
   /// An encoder that reads question and passage together.
   case crossEncoder = "cross_encoder"
 }
@@ -78,6 +80,8 @@ public enum MultiHop: String, Sendable, Hashable, CaseIterable {
   case off
   /// Passages are followed to others by the entities that they share, and judged in pairs.
   case graph
+  /// A language model splits the question; each part is searched, with what was found for the parts before it.
+  case decomposition
 }
 
 /// Everything that can be asked of a search.
@@ -97,6 +101,8 @@ public struct QuerySpec: Sendable, Hashable {
   }
 
   public var text: String
+  /// What earlier turns of a conversation were about; it counts less than the text.
+  public var carried: String
   /// Most passages to return.
   public var limit: Int
   public var legs: RetrievalLegs
@@ -115,6 +121,8 @@ public struct QuerySpec: Sendable, Hashable {
   /// Whether the best passages of a first search extend the question for a second one.
   public var feedback: Bool
   public var multiHop: MultiHop
+  /// Most parts that a question is split into, each a search.
+  public var hopLimit: Int
   public var budget: Budget
   /// How passages are put together; nil leaves them as they were found, unless there is a budget of tokens.
   public var context: ContextOptions?
@@ -124,10 +132,12 @@ public struct QuerySpec: Sendable, Hashable {
   public init(
     _ text: String, limit: Int = 8, legs: RetrievalLegs = .hybrid, filter: Filter? = nil, changedFrom: Date? = nil,
     changedThrough: Date? = nil, asOf: Date? = nil, fusion: RankFusion? = nil, rerank: RerankMethod = .none,
-    rerankDepth: Int = 50, feedback: Bool = false, multiHop: MultiHop = .off, budget: Budget = Budget(),
-    context: ContextOptions? = nil, explains: Bool = false
+    rerankDepth: Int = 50, feedback: Bool = false, multiHop: MultiHop = .off, hopLimit: Int = 3,
+    budget: Budget = Budget(),
+    context: ContextOptions? = nil, carried: String = "", explains: Bool = false
   ) {
     self.text = text
+    self.carried = carried
     self.limit = limit
     self.legs = legs
     self.filter = filter
@@ -139,6 +149,7 @@ public struct QuerySpec: Sendable, Hashable {
     self.rerankDepth = rerankDepth
     self.feedback = feedback
     self.multiHop = multiHop
+    self.hopLimit = hopLimit
     self.budget = budget
     self.context = context
     self.explains = explains

@@ -4,6 +4,8 @@ import StrataCore
 /// One thing that happened in a run.
 public enum AgentEvent: Sendable, Hashable {
   case started(run: String, question: String)
+  /// The question leaned on what was said before; this is what it is taken to mean.
+  case rewritten(RewrittenQuestion)
   /// A run goes on after a crash or a restart, with this many steps behind it.
   case resumed(run: String, steps: Int)
   /// The model, or a rule, is choosing what to do.
@@ -35,6 +37,7 @@ public enum AgentEvent: Sendable, Hashable {
   public var name: String {
     switch self {
     case .started: "run.started"
+    case .rewritten: "run.rewritten"
     case .resumed: "run.resumed"
     case .planning: "step.planning"
     case .planned: "step.planned"
@@ -62,6 +65,11 @@ public enum AgentEvent: Sendable, Hashable {
   private var members: JSONObject {
     switch self {
     case .started(let run, let question): ["run": .string(run), "question": .string(question)]
+    case .rewritten(let question):
+      [
+        "question": .string(question.text), "carried": .string(question.carried),
+        "source": .string(question.source.rawValue),
+      ]
     case .resumed(let run, let steps): ["run": .string(run), "steps": .int(steps)]
     case .planning(let step): ["step": .int(step)]
     case .planned(let step, let action, let source):

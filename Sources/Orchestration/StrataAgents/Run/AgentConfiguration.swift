@@ -39,15 +39,19 @@ public struct AgentEnvironment: Sendable {
 /// One question of one principal.
 public struct AgentRequest: Sendable, Hashable {
   public var question: String
+  /// What was asked and answered before, oldest first, as far as the principal has seen it.
+  public var turns: [ConversationTurn]
   public var principal: Principal
   /// Nil takes the configuration's.
   public var budget: RunBudget?
   public var policy: PlanningPolicy?
 
   public init(
-    _ question: String, as principal: Principal, budget: RunBudget? = nil, policy: PlanningPolicy? = nil
+    _ question: String, after turns: [ConversationTurn] = [], as principal: Principal, budget: RunBudget? = nil,
+    policy: PlanningPolicy? = nil
   ) {
     self.question = question
+    self.turns = turns
     self.principal = principal
     self.budget = budget
     self.policy = policy

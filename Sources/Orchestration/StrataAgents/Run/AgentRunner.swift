@@ -8,6 +8,7 @@ public actor AgentRunner {
     let planner: Planner
     let answerer: GroundedAnswerer
     let executor: ToolExecutor
+    let rewriter: (any QuestionRewriter)?
     let journal: any Journal
     let environment: AgentEnvironment
   }
@@ -23,19 +24,20 @@ public actor AgentRunner {
   ///   - answerContract: outputs `answer`, `citations` and `answerable`.
   ///   - checker: judges the sentences of answers by what they cite; nil leaves them unjudged.
   ///   - planContract: takes `question`, `found`, `searches`, `results`, `tools`, `previous` and `issues`.
+  ///   - rewriter: makes questions of a conversation stand alone; without one, each is taken as it is.
   /// - Throws: ``AgentError/contract`` when tools or contracts do not fit.
   public init(
     model: any LanguageModel, tools: [any Tool], answerContract: any PromptContract,
     planContract: any PromptContract, journal: any Journal, configuration: AgentConfiguration = AgentConfiguration(),
-    answerSettings: AnswerSettings? = nil, checker: (any FaithfulnessChecker)? = nil,
-    environment: AgentEnvironment = AgentEnvironment()
+    answerSettings: AnswerSettings? = nil, rewriter: (any QuestionRewriter)? = nil,
+    checker: (any FaithfulnessChecker)? = nil, environment: AgentEnvironment = AgentEnvironment()
   ) throws {
     let executor = try ToolExecutor(tools, limits: configuration.toolLimits, sleep: environment.sleep)
     parts = Parts(
       planner: try Planner(model: model, contract: planContract, tools: executor.definitions),
       answerer: try GroundedAnswerer(
         model: model, contract: answerContract, settings: answerSettings, checker: checker),
-      executor: executor, journal: journal, environment: environment)
+      executor: executor, rewriter: rewriter, journal: journal, environment: environment)
     self.configuration = configuration
     modelID = model.info.id
     contracts = [
@@ -108,8 +110,16 @@ public actor AgentRunner {
       return
     }
     emit(.started(run: run, question: question))
+    let rewritten: RewrittenQuestion
+    do {
+      rewritten = try await parts.rewriter?.rewrite(question, after: request.turns) ?? RewrittenQuestion(question)
+    } catch {
+      emit(.failed(AgentError.wrapping(error, run: run)))
+      return
+    }
+    if rewritten.source != .asked { emit(.rewritten(rewritten)) }
     let start = RunStart(
-      question: question, budget: request.budget ?? configuration.budget,
+      question: rewritten.text, asked: question, budget: request.budget ?? configuration.budget,
       policy: request.policy ?? configuration.policy, tenant: request.principal.tenant, user: request.principal.user,
       model: modelID, contracts: contracts)
     let execution = RunExecution(

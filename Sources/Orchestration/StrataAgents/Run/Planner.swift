@@ -30,8 +30,8 @@ struct Planner: Sendable {
     }
   }
 
-  /// One branch for each tool and one for the answer. A tool with text parameters only, such as search, has them beside
-  /// `action`; small models write flat objects more reliably.
+  /// One branch for each tool and one for the answer. A tool that needs text only, such as search, has its parameters
+  /// beside `action`; small models write flat objects more reliably.
   static func schema(for tools: [ToolDefinition]) -> JSON {
     let branches = tools.map { tool -> JSON in
       var properties: JSONObject = ["action": ["const": .string(tool.name)]]
@@ -57,7 +57,9 @@ struct Planner: Sendable {
 
   private static func isFlat(_ tool: ToolDefinition) -> Bool {
     let members = tool.parameters["properties"]?.objectValue ?? [:]
-    return members["action"] == nil && members.allSatisfy { $0.value["type"] == "string" }
+    let required = (tool.parameters["required"]?.arrayValue ?? []).compactMap(\.stringValue)
+    let decisive = required.isEmpty ? Array(members.keys) : required
+    return members["action"] == nil && decisive.allSatisfy { members[$0]?["type"] == "string" }
   }
 
   /// Never fails for what the model writes; a useless plan becomes the fallback: search for the question, or answer

@@ -104,7 +104,10 @@ public enum RunEvent: Sendable, Hashable {
 
 /// Everything that a run is started with, so that its journal alone explains it.
 public struct RunStart: Sendable, Hashable {
+  /// What is answered: what was asked, in words that stand alone.
   public var question: String
+  /// The words of the asker.
+  public var asked: String
   public var budget: RunBudget
   public var policy: PlanningPolicy
   public var tenant: String
@@ -114,10 +117,11 @@ public struct RunStart: Sendable, Hashable {
   public var contracts: [String: String]
 
   public init(
-    question: String, budget: RunBudget = RunBudget(), policy: PlanningPolicy = .questionFirst,
+    question: String, asked: String? = nil, budget: RunBudget = RunBudget(), policy: PlanningPolicy = .questionFirst,
     tenant: String = "default", user: String, model: String = "", contracts: [String: String] = [:]
   ) {
     self.question = question
+    self.asked = asked ?? question
     self.budget = budget
     self.policy = policy
     self.tenant = tenant
@@ -128,7 +132,7 @@ public struct RunStart: Sendable, Hashable {
 
   var json: JSON {
     [
-      "question": .string(question), "budget": budget.json, "policy": .string(policy.rawValue),
+      "question": .string(question), "asked": .string(asked), "budget": budget.json, "policy": .string(policy.rawValue),
       "tenant": .string(tenant), "user": .string(user), "model": .string(model),
       "contracts": .object(JSONObject(contracts.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })),
     ]
@@ -142,7 +146,8 @@ public struct RunStart: Sendable, Hashable {
     var contracts: [String: String] = [:]
     for (name, hash) in json["contracts"]?.objectValue ?? [:] { contracts[name] = hash.stringValue }
     self.init(
-      question: question, budget: budget, policy: policy, tenant: tenant, user: user,
+      question: question, asked: json["asked"]?.stringValue,
+      budget: budget, policy: policy, tenant: tenant, user: user,
       model: json["model"]?.stringValue ?? "", contracts: contracts)
   }
 }

@@ -46,8 +46,9 @@ public enum PlannedAction: Sendable, Hashable {
   case call(tool: String, arguments: JSON)
   case answer
 
+  /// - Parameter query: what is longer than the tool takes is cut.
   public static func search(_ query: String) -> PlannedAction {
-    .call(tool: SearchTool.name, arguments: ["query": .string(query)])
+    .call(tool: SearchTool.name, arguments: ["query": .string(String(query.prefix(SearchTool.queryLimit)))])
   }
 
   /// The tool's name, or `answer`.

@@ -18,10 +18,12 @@ public final class HybridRetriever: Retriever {
   ///   - embedder: the one that the collection was ingested with; nil searches by words only. One that is a
   ///     ``TokenEmbedder`` also reranks by late interaction.
   ///   - rerankers: by the methods that they stand for.
+  ///   - decomposer: for queries that ask for multi-hop search by decomposition.
   ///   - countTokens: by the tokenizer of the model that will read passages, for budgets; the embedder's otherwise.
   public init(
     store: any DocumentStore, index: CollectionIndex? = nil, embedder: (any Embedder)?,
-    collection: String = "default", rerankers: [RerankMethod: any Reranker] = [:], gate: AccessGate? = nil,
+    collection: String = "default", rerankers: [RerankMethod: any Reranker] = [:],
+    decomposer: QuestionDecomposer? = nil, gate: AccessGate? = nil,
     countTokens: (@Sendable (String) -> Int)? = nil
   ) {
     let index =
@@ -35,7 +37,7 @@ public final class HybridRetriever: Retriever {
     if rerankers[.lateInteraction] == nil, let tokens = embedder as? any TokenEmbedder {
       rerankers[.lateInteraction] = LateInteraction(tokens)
     }
-    ranker = QueryRanker(embedder: embedder, rerankers: rerankers)
+    ranker = QueryRanker(embedder: embedder, rerankers: rerankers, decomposer: decomposer)
     // Without any tokenizer a token is taken for two bytes, which prose stays far below.
     let estimate: @Sendable (String) -> Int = { embedder?.countTokens($0) ?? $0.utf8.count / 2 }
     self.countTokens = countTokens ?? estimate

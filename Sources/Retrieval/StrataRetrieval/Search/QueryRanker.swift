@@ -63,8 +63,12 @@ package struct QueryRanker: Sendable {
   /// How many of the best extend the question, and what the mean of their vectors counts beside its own (Rocchio 1971).
   package var feedbackCount = 3
   package var feedbackWeight: Float = 0.6
+  /// What words of earlier turns count beside those of the question.
+  package var carriedWeight: Float = 0.5
   /// What a reranker's scores count beside the fused ones, both brought to 0…1.
-  package var rerankWeights: [RerankMethod: Double] = [.lateInteraction: 0.3, .model: 0.3, .crossEncoder: 0.7]
+  package var rerankWeights: [RerankMethod: Double] = [
+    .lateInteraction: 0.3, .model: 0.3, .likelihood: 0.3, .crossEncoder: 0.7,
+  ]
 
   /// TM2C2 (Bruch, Gai and Ingber 2023) with 0.8 for meaning and 0.2 for words: the best of 0.5 to 0.9 on Cranfield and
   /// HotpotQA in a prototype. The walk's weight is the mean of the two, measured nowhere.
@@ -74,11 +78,15 @@ package struct QueryRanker: Sendable {
   private let embedder: (any Embedder)?
   private let lateInteraction: LateInteraction?
   private let rerankers: [RerankMethod: any Reranker]
+  let decomposer: QuestionDecomposer?
 
   /// Passages between two looks at the clock.
   private static let rerankStep = 16
 
-  package init(embedder: (any Embedder)?, rerankers: [RerankMethod: any Reranker] = [:]) {
+  package init(
+    embedder: (any Embedder)?, rerankers: [RerankMethod: any Reranker] = [:], decomposer: QuestionDecomposer? = nil
+  ) {
+    self.decomposer = decomposer
     self.embedder = embedder
     lateInteraction = rerankers[.lateInteraction] as? LateInteraction
     self.rerankers = rerankers
@@ -88,7 +96,7 @@ package struct QueryRanker: Sendable {
   package func rank(_ spec: QuerySpec, in space: SearchSpace) async throws -> [RankedChunk] {
     let deadline = spec.budget.time.map { ContinuousClock.now + $0 }
     let depth = max(depth, spec.limit)
-    var rankings = try await legs(spec.text, spec.legs, depth, in: space)
+    var rankings = try await legs(spec.text, spec.carried, spec.legs, depth, in: space)
     try Task.checkCancellation()
     if spec.feedback { rankings = try await extended(rankings, spec.text, depth, in: space) }
     let fusion = spec.fusion ?? fusion
@@ -102,6 +110,7 @@ package struct QueryRanker: Sendable {
     if spec.legs.contains(.graph), let walked { rankings.append(LegRanking(.graph, walked.chunks)) }
     var ranked = fusion.fuse(rankings, limit: depth).map { RankedChunk(id: $0.id, score: $0.score, fused: $0) }
     try Task.checkCancellation()
+    if spec.multiHop == .decomposition { ranked = try await decomposed(ranked, spec, depth, deadline, in: space) }
     if spec.multiHop == .graph, let walked {
       ranked = try await paired(ranked, walked.chunks, walk, spec.text, in: space)
     } else if spec.rerank != .none {
@@ -119,19 +128,47 @@ package struct QueryRanker: Sendable {
 
   // MARK: Legs
 
-  private func legs(
-    _ text: String, _ legs: RetrievalLegs, _ depth: Int, in space: SearchSpace
+  func legs(
+    _ text: String, _ carried: String, _ legs: RetrievalLegs, _ depth: Int, in space: SearchSpace
   ) async throws -> [LegRanking] {
     // A walk has to start somewhere.
     let legs: RetrievalLegs = legs == [.graph] ? .hybrid : legs
     var rankings: [LegRanking] = []
     if legs.contains(.lexical) {
-      rankings.append(LegRanking(.lexical, space.snapshot.lexical(text, limit: depth, within: space.readable)))
+      var chunks = space.snapshot.lexical(text, limit: depth, within: space.readable)
+      if !carried.isEmpty {
+        // Scores of words add up, so two searches are one with weights.
+        let others = space.snapshot.lexical(carried, limit: depth, within: space.readable)
+        chunks = Self.sum(chunks, others, weight: carriedWeight, limit: depth)
+      }
+      rankings.append(LegRanking(.lexical, chunks))
     }
-    if legs.contains(.dense), space.snapshot.dimension != nil, let vector = try await embedder?.embed([text]).first {
+    if legs.contains(.dense), space.snapshot.dimension != nil, let vector = try await vector(text, carried) {
       rankings.append(LegRanking(.dense, try space.snapshot.dense(vector, limit: depth, within: space.readable)))
     }
     return rankings
+  }
+
+  /// The question's vector, moved towards what it was about before.
+  private func vector(_ text: String, _ carried: String) async throws -> [Float]? {
+    guard !carried.isEmpty else { return try await embedder?.embed([text]).first }
+    guard let vectors = try await embedder?.embed([text, carried]), vectors.count == 2 else { return nil }
+    return Self.unit(zip(vectors[0], vectors[1]).map { $0 + carriedWeight * $1 })
+  }
+
+  private static func unit(_ vector: [Float]) -> [Float] {
+    let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return length > 0 ? vector.map { $0 / length } : vector
+  }
+
+  private static func sum(
+    _ chunks: [ScoredChunk], _ others: [ScoredChunk], weight: Float, limit: Int
+  ) -> [ScoredChunk] {
+    var scores: [Int64: Float] = [:]
+    for chunk in chunks { scores[chunk.id] = chunk.score }
+    for chunk in others { scores[chunk.id, default: 0] += weight * chunk.score }
+    let sums = scores.map { ScoredChunk(id: $0.key, score: $0.value) }
+    return Array(sums.sorted { $0.score != $1.score ? $0.score > $1.score : $0.id < $1.id }.prefix(limit))
   }
 
   /// The dense ranking again, for the question moved towards what the first search found.

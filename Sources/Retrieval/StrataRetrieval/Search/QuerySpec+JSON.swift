@@ -14,7 +14,7 @@ extension QuerySpec {
     guard issues.isEmpty, let text = json["text"]?.stringValue else {
       throw RetrievalError.invalidQuery(issues.prefix(5).map(\.description).joined(separator: "; "))
     }
-    self.init(text)
+    self.init(text, carried: json["carried"]?.stringValue ?? "")
     if let limit = json["k"]?.intValue { self.limit = limit }
     if let legs = json["legs"]?.arrayValue {
       self.legs = Set(legs.compactMap { $0.stringValue.flatMap(RetrievalLeg.init(rawValue:)) })
@@ -28,6 +28,7 @@ extension QuerySpec {
     if let depth = json["rerank"]?["depth"]?.intValue { rerankDepth = depth }
     feedback = json["feedback"]?.boolValue ?? false
     multiHop = json["multi_hop"]?.stringValue.flatMap(MultiHop.init(rawValue:)) ?? MultiHop.off
+    if let hops = json["hops"]?.intValue { hopLimit = hops }
     budget = Budget(
       time: json["budget"]?["milliseconds"]?.intValue.map { .milliseconds($0) },
       tokens: json["budget"]?["tokens"]?.intValue)
