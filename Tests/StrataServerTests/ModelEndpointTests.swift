@@ -113,7 +113,8 @@ struct ModelEndpointTests {
   @Test("what runs on a model that is unloaded ends by itself within the grace")
   func grace() async throws {
     let source = TestSource(pieces: 400)
-    try await withServer(source: source) { server in
+    // A grace that no machine is too slow for.
+    try await withServer(source: source, configure: { $0.limits.unloadGrace = .seconds(600) }) { server in
       _ = try await server.post("/v1/models/load", ["model": "paced"])
       async let running = server.post(path, chat("paced", stream: true))
       try await page("/metrics", of: server, says: "strata_generations_in_flight{model=\"paced\"} 1")
