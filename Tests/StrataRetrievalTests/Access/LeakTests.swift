@@ -79,7 +79,8 @@ struct LeakRun {
     var vector: [Float]?
   }
 
-  static let vocabulary = (0..<40).map { "w\($0)x" }
+  /// Every second word is written like a name, so that passages are linked by what they name.
+  static let vocabulary = (0..<40).map { $0 % 2 == 0 ? "w\($0)x" : "W\($0)x" }
   static let dimension = 8
 
   private var random: SeededGenerator
@@ -193,11 +194,19 @@ struct LeakRun {
     let text = words.map { Self.vocabulary[$0] }.joined(separator: " ")
     let allowed = Set(chunks.keys.filter { world.mayRead($0, principal) })
     tally.queries += 1
-    let leg = ["lexical", "dense", "hybrid", "filtered"].randomElement(using: &random) ?? "hybrid"
+    let kinds = ["lexical", "dense", "hybrid", "filtered", "graph", "multi-hop"]
+    let leg = kinds.randomElement(using: &random) ?? "hybrid"
     tally.byLeg[leg, default: 0] += 1
     if leg == "filtered" { return try await filtered(words, limit, principal, allowed) }
-    let legs: RetrievalLegs = leg == "lexical" ? .lexical : leg == "dense" ? .dense : .hybrid
-    let passages = try await retriever.search(QuerySpec(text, limit: limit, legs: legs), as: principal)
+    let legs: RetrievalLegs =
+      switch leg {
+      case "lexical": .lexical
+      case "dense": .dense
+      case "graph": .all
+      default: .hybrid
+      }
+    let spec = QuerySpec(text, limit: limit, legs: legs, multiHop: leg == "multi-hop" ? .graph : .off)
+    let passages = try await retriever.search(spec, as: principal)
     for passage in passages where passage.version != versions[passage.document] {
       fail(\.leaks, "\(leg) shows version \(passage.version) of \(passage.document)")
     }
@@ -208,7 +217,9 @@ struct LeakRun {
     default:
       // Each leg brings its best 100 into the fusion, so that the limit is filled whenever the legs together can.
       let both = Set(lexical(words, allowed).map(\.id)).union(dense(text, allowed).map(\.id))
-      judgeMembers(leg, ids, min(limit, both.count), both, principal, allowed)
+      // What is linked to those may come too, as far as it may be read.
+      let members = leg == "hybrid" ? both : Set(allowed.flatMap { chunks[$0] ?? [] }.map(\.id))
+      judgeMembers(leg, ids, min(limit, both.count), members, principal, allowed)
     }
     if tally.queries % 7 == 0 { try await decideEach(principal, allowed) }
   }
