@@ -89,6 +89,7 @@ extension HybridIndex {
   }
 
   /// One merge of files, if there is one to make.
+  /// - Returns: whether there may be another.
   @discardableResult
   func mergeOnce() throws(IndexError) -> Bool {
     let policy = MergePolicy(smallest: options.bufferChunkLimit)
@@ -124,6 +125,7 @@ extension HybridIndex {
   }
 
   /// Merges the files that `choose` picks, without holding up changes or searches.
+  /// - Returns: whether there may be more to merge.
   @discardableResult
   private func merge(_ choose: ([SegmentView]) -> Range<Int>?) throws(IndexError) -> Bool {
     guard let folder, folder.isWritable else { return false }
@@ -150,7 +152,8 @@ extension HybridIndex {
         defer { publish(state) }
         try commit(&state)
       }
-      return true
+      // A structure that could not be made, for want of memory, is not tried again at once.
+      return job.old.count > 1 || merged.map { !$0.segment.lacksStructure(options.vectors) } ?? true
     }
   }
 
