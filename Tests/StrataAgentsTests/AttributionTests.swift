@@ -64,7 +64,7 @@ import Testing
     return (answer, await log.parts)
   }
 
-  @Test("each sentence is judged by the cited passages, after the words and the citations", arguments: [false, true])
+  @Test("each sentence is judged by the quotes, after the words and the citations", arguments: [false, true])
   func judged(isJSON: Bool) async throws {
     let text = isJSON ? Corpus.answer : "The limit for a hotel night is 165 euros."
     let (result, parts) = try await answer(text, strategy: isJSON ? "plain" : "attributed", checker: Literal())

@@ -60,7 +60,7 @@ public struct AppAnswer: Sendable, Hashable {
   /// False when the documents that the principal may read do not answer the question.
   public var isAnswerable: Bool
   public var citations: [AppCitation]
-  /// How far the cited passages support each sentence; nil where nobody checked.
+  /// How far the quotes support each sentence; nil where nobody checked.
   public var faithfulness: FaithfulnessReport?
   /// Citations whose quote was not found in the passage.
   public var droppedCitationCount: Int
@@ -91,7 +91,7 @@ public enum AppEvent: Sendable, Hashable {
   /// More text of the answer.
   case delta(String)
   case citation(AppCitation)
-  /// How far the cited passages support a sentence of the final answer; after the last delta.
+  /// How far the quotes support a sentence of the final answer; after the last delta.
   case sentence(SentenceSupport)
   /// The last event of a run that ended well.
   case done(AppAnswer)

@@ -60,8 +60,11 @@ function drawPicker(session) {
   if (picker.hidden) return;
   const select = byID("as");
   const chosen = api.currentUser() ?? "";
+  // Whoever is in no group is on no list.
+  const isListed = !chosen || session.users.some((user) => user.name === chosen);
   select.replaceChildren(
     h("option", { value: "" }, "nobody in particular"),
+    ...(isListed ? [] : [h("option", { value: chosen }, chosen)]),
     ...session.users.map((user) => h("option", { value: user.name },
       user.groups.length ? `${user.name} (${user.groups.join(", ")})` : user.name)));
   select.value = chosen;

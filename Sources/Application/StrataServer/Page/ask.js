@@ -12,9 +12,9 @@ const words = {
 };
 
 const verdicts = {
-  supported: "Supported by the cited passages",
-  partial: "Only partly supported by the cited passages",
-  unsupported: "Not supported by the cited passages",
+  supported: "Supported by the quoted sentences",
+  partial: "Only partly supported by the quoted sentences",
+  unsupported: "Not supported by the quoted sentences",
 };
 
 /** One question with everything that came back. */

@@ -61,7 +61,7 @@ public struct GroundedAnswer: Sendable, Hashable {
   public var answer: String
   public var answerable: Bool
   public var citations: [Citation]
-  /// How far the cited passages support each sentence, where somebody checks; pieces of evidence are the cited passages,
+  /// How far the quotes support each sentence, where somebody checks; pieces of evidence are the quotes,
   /// by their number.
   public var faithfulness: FaithfulnessReport?
   /// Citations of the model whose quote does not stand in the cited passage.

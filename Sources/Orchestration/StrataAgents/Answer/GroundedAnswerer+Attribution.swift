@@ -32,7 +32,7 @@ extension GroundedAnswerer {
     var result = judged(answer, attribution)
     result.usage = usage
     for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
-    try await check(&result, prompt.passages, emit)
+    try await check(&result, emit)
     return result
   }
 

@@ -8,7 +8,7 @@ public struct GroundedAnswerer: Sendable {
   public enum Part: Sendable, Hashable {
     case text(String)
     case citation(number: Int, Citation)
-    /// How far the cited passages support a sentence of the final answer; in order, after the citations.
+    /// How far the quotes support a sentence of the final answer; in order, after the citations.
     case sentence(SentenceSupport)
   }
 
@@ -114,17 +114,16 @@ public struct GroundedAnswerer: Sendable {
     if result.citations != shown {
       for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
     }
-    try await check(&result, prompt.passages, emit)
+    try await check(&result, emit)
     return result
   }
 
-  /// Judges each sentence by the passages that the answer cites: after the last word, so that no word waits for it.
-  func check(
-    _ answer: inout GroundedAnswer, _ passages: [NumberedPassage], _ emit: @Sendable (Part) async -> Void
-  ) async throws {
+  /// Judges each sentence by what the answer quotes: after the last word, so that no word waits for it. Not by the passages
+  /// around the quotes, which may well name what the quotes do not speak of.
+  func check(_ answer: inout GroundedAnswer, _ emit: @Sendable (Part) async -> Void) async throws {
     guard let checker, answer.answerable, !answer.citations.isEmpty else { return }
     do {
-      let report = try await checker.check(answer.answer, evidence: evidence(answer.citations, passages).map(\.text))
+      let report = try await checker.check(answer.answer, evidence: answer.citations.map(\.quote))
       answer.faithfulness = report
       for sentence in report.sentences { await emit(.sentence(sentence)) }
     } catch let error as CancellationError {

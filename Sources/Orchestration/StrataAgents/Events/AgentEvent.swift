@@ -20,7 +20,7 @@ public enum AgentEvent: Sendable, Hashable {
   case answerDelta(String)
   /// A verified citation; numbers count from 1 in the order of the answer.
   case citation(number: Int, Citation)
-  /// How far the cited passages support a sentence of the final answer.
+  /// How far the quotes support a sentence of the final answer.
   case sentence(SentenceSupport)
   case finished(GroundedAnswer)
   case failed(AgentError)
