@@ -62,6 +62,15 @@ struct FaithfulnessTests {
     #expect(others == [first])
   }
 
+  @Test("a name or a figure that no evidence has is never supported", arguments: ["in Oslo", "in 2019"])
+  func specifics(added: String) async throws {
+    let evidence = ["The limit for a hotel night is 165 euros, breakfast included."]
+    let plain = try await check("The limit for a hotel night is 165 euros.", evidence)
+    #expect(plain.sentences.first?.estimate?.verdict == .supported)
+    let report = try await check("The limit for a hotel night \(added) is 165 euros.", evidence)
+    #expect(report.sentences.first?.estimate?.verdict == .partial)
+  }
+
   @Test("a figure that the evidence does not have costs support")
   func numbers() async throws {
     let right = try await check("Tickets cost 8 euros.").score?.mean ?? 0

@@ -36,9 +36,11 @@ struct EvidenceTexts: Sendable {
 struct FaithfulnessFeatures: Sendable {
   static let lexicalNames = [
     "coverage", "coverage_1", "coverage_3", "coverage_4_best", "words_found", "names_found", "names_found_best",
-    "numbers_found", "numbers_found_best", "specifics_missing", "bigrams_found", "sequence", "negation_differs",
+    "numbers_found", "numbers_found_best", specificsMissing, "bigrams_found", "sequence", "negation_differs",
     "log_words", "log_sentences",
   ]
+  /// Grows with the names and figures of the sentence that stand nowhere in the evidence; 0 when there are none.
+  static let specificsMissing = "specifics_missing"
   static let vectorNames = ["cosine_1", "cosine_3", "alignment", "alignment_low", "clause_low"]
 
   var lexical: [Double]

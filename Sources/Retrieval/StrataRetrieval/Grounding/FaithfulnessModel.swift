@@ -42,7 +42,10 @@ public struct FaithfulnessModel: Sendable, Hashable {
     let partial0 = max(bound(partial, 0), full0)
     let probabilities = [1 - partial0, partial0 - full0, full0]
     let gains = zip(probabilities, frequencies).map { $0 / $1 }
-    let verdict = Support.allCases.max { gains[$0.rawValue] < gains[$1.rawValue] } ?? .unsupported
+    let likeliest = Support.allCases.max { gains[$0.rawValue] < gains[$1.rawValue] } ?? .unsupported
+    // However much else agrees: a name or a figure that no evidence has is not supported by it.
+    let lacksSpecifics = features.firstIndex(of: FaithfulnessFeatures.specificsMissing).map { row[$0] > 0 } ?? false
+    let verdict = lacksSpecifics ? min(likeliest, .partial) : likeliest
     let score = (partial0 + full0) / 2
     return SupportEstimate(
       probabilities: probabilities, score: score,
