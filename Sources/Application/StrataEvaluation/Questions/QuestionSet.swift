@@ -26,20 +26,11 @@ public struct QuestionSet: Sendable, Hashable {
 
   /// - Throws: ``EvaluationError`` with file and line.
   public init(file path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path), let text = String(bytes: data, encoding: .utf8) else {
-      throw EvaluationError(
-        EvaluationError.notFound, "There is no readable file \(path).", remedy: "Check the path.", location: path)
-    }
-    try self.init(text, path: path)
+    try self.init(EvaluationFile.text(path), path: path)
   }
 
   public init(_ text: String, path: String) throws {
-    let yaml: YAMLDocument
-    do { yaml = try YAMLDocument(text) } catch {
-      throw EvaluationError(
-        EvaluationError.malformed, error.message, remedy: error.remedy,
-        location: "\(path), \(error.location ?? "line 1")", cause: error)
-    }
+    let yaml = try EvaluationFile.yaml(text, path: path)
     func malformed(_ message: String, _ pointer: String) -> EvaluationError {
       EvaluationError(EvaluationError.malformed, message, location: "\(path):\(yaml.lines[pointer] ?? 1)")
     }

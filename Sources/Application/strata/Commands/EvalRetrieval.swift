@@ -65,7 +65,7 @@ struct EvalRetrieval: AsyncParsableCommand {
       let embedder = try wiring.embedder(pool: pool)
       let decoder = try model.map { try wiring.model($0, pool: pool) }
       let texts = dataset.documents.map { $0.title.isEmpty ? $0.text : "\($0.title) \($0.text)" }
-      let vectors = try await embed(texts, embedder, store: wiring.store())
+      let vectors = try await EvaluationVectors.embed(texts, "embed", embedder, store: wiring.store())
       let space = try await linked(
         try Self.space(dataset, texts: texts, vectors: vectors, dimension: embedder.dimension), embedder,
         store: wiring.store())
@@ -117,7 +117,8 @@ struct EvalRetrieval: AsyncParsableCommand {
     var space = space
     let names = space.snapshot.entityNames(within: space.readable)
     space.synonyms = try EntitySynonyms(
-      names: names, vectors: try await embed(names, embedder, store: store), threshold: synonyms)
+      names: names, vectors: try await EvaluationVectors.embed(names, "embed names", embedder, store: store),
+      threshold: synonyms)
     return space
   }
 
@@ -146,25 +147,5 @@ struct EvalRetrieval: AsyncParsableCommand {
           }
         ) { $1 }
       })
-  }
-
-  /// Vectors of all documents, kept in the store's cache so that the next evaluation is quick.
-  private func embed(_ texts: [String], _ embedder: any Embedder, store: any DocumentStore) async throws -> [[Float]] {
-    let hashes = texts.map { SHA256.hash($0) }
-    var known = try await store.cachedEmbeddings(hashes, embedder: embedder.id)
-    let missing = texts.indices.filter { known[hashes[$0]] == nil }.sorted {
-      texts[$0].utf8.count < texts[$1].utf8.count
-    }
-    let bar = ProgressBar("embed") { "\(Terminal.formatted($0, digits: 0)) documents/s" }
-    for start in stride(from: 0, to: missing.count, by: 64) {
-      let slice = missing[start..<min(start + 64, missing.count)]
-      let fresh = try await embedder.embed(slice.map { texts[$0] })
-      let entries = Dictionary(zip(slice.map { hashes[$0] }, fresh)) { $1 }
-      try await store.cacheEmbeddings(entries, embedder: embedder.id)
-      known.merge(entries) { $1 }
-      bar.update(start + slice.count, of: missing.count)
-    }
-    bar.finish()
-    return hashes.map { known[$0] ?? [] }
   }
 }

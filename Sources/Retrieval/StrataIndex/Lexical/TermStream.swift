@@ -84,13 +84,12 @@ final class TermStream {
 }
 
 /// Keeps ``TermStream``s that are not in use, since making a stemmer costs as much as a question's stems.
-final class TermStreams: @unchecked Sendable {
-  // Unchecked: a stream is in `idle` or with one caller of `withStream`.
-
+final class TermStreams: Sendable {
   let analyzer: Analyzer
   private let idle = Mutex<[Stream]>([])
   private static let mostIdle = 64
 
+  /// Unchecked, since nothing but ``withStream(_:)`` hands a stream on: it is in ``idle`` or with one caller.
   private struct Stream: @unchecked Sendable {
     let stream: TermStream
   }
