@@ -1,4 +1,4 @@
-// Learning centroids and books, and coding vectors into lists. Sums are made in the order of rows, whatever the threads.
+// Learning centroids and books, and coding vectors. Sums are made in the order of rows, whatever the threads.
 #include "lists.h"
 
 #include <math.h>
@@ -142,18 +142,18 @@ int32_t strata_books_train(
 
 // MARK: Coding
 
-typedef struct strata_fill_job {
+typedef struct strata_encode_job {
   const strata_lists *lists;
   const strata_list_kernels *kernels;
   float *x;
   const uint32_t *best;
   const float *packed;  // books as centroids, by part
-  uint8_t *codes;       // [n, parts]
+  uint8_t *codes;       // [n, parts / 2]
   float *squares;       // [n] or NULL
-} strata_fill_job;
+} strata_encode_job;
 
-static void strata_fill_range(void *context, int64_t first, int64_t last) {
-  const strata_fill_job *job = context;
+static void strata_encode_range(void *context, int64_t first, int64_t last) {
+  const strata_encode_job *job = context;
   const strata_lists *lists = job->lists;
   const int64_t d = lists->dimension, width = lists->part_width, book = 16 * (width + 1);
   enum { MOST = 64 };
@@ -176,7 +176,8 @@ static void strata_fill_range(void *context, int64_t first, int64_t last) {
       }
       job->kernels->nearest(values, some, width, job->packed + part * book, 1, words);
       for (int64_t i = 0; i < some; i++) {
-        job->codes[(start + i) * lists->parts + part] = (uint8_t)words[i];
+        uint8_t *code = job->codes + (start + i) * (lists->parts / 2) + part / 2;
+        *code = (uint8_t)(part % 2 ? *code | words[i] << 4 : words[i]);
         for (int64_t j = 0; job->squares && j < width && part * width + j < d; j++) {
           float value = strata_centroid_value(lists->centroids, d, job->best[start + i], part * width + j) +
               lists->books[(part * width + j) * 16 + words[i]];
@@ -188,14 +189,12 @@ static void strata_fill_range(void *context, int64_t first, int64_t last) {
   free(values);
 }
 
-int32_t strata_lists_fill(
-    strata_pool *pool, const strata_lists *lists, float *x, int64_t n, const uint32_t *best, const uint64_t *slots,
-    const uint32_t *ids, uint8_t *codes, uint32_t *out_ids, float *squares) {
+int32_t strata_lists_encode(
+    strata_pool *pool, const strata_lists *lists, float *x, int64_t n, const uint32_t *best, uint8_t *codes,
+    float *squares) {
   const int64_t width = lists->part_width, book = 16 * (width + 1), parts = lists->parts;
-  float *packed = aligned_alloc(64, (size_t)(parts * book) * 4), *sums = squares ? malloc((size_t)n * 4) : NULL;
-  float *words = malloc((size_t)width * 16 * 4);
-  uint8_t *rows = calloc((size_t)(n * parts), 1);
-  int32_t status = packed && rows && words && (sums || !squares) ? 0 : -1;
+  float *packed = aligned_alloc(64, (size_t)(parts * book) * 4), *words = malloc((size_t)width * 16 * 4);
+  int32_t status = packed && words ? 0 : -1;
   if (status == 0) {
     for (int64_t part = 0; part < parts; part++) {
       for (int64_t i = 0; i < 16 * width; i++) {
@@ -203,21 +202,22 @@ int32_t strata_lists_fill(
       }
       strata_centroids_pack(words, 16, width, packed + part * book);
     }
-    strata_fill_job job = {lists, strata_list_kernels_current(), x, best, packed, rows, sums};
-    strata_parallel_for(pool, n, 256, strata_fill_range, &job);
-    for (int64_t i = 0; i < n; i++) {  // two rows share bytes, so by one thread
-      uint64_t block = slots[i] / STRATA_LIST_BLOCK, place = slots[i] % STRATA_LIST_BLOCK;
-      uint8_t *out = codes + block * (uint64_t)parts * 16 + place % 16;
-      for (int64_t part = 0; part < parts; part++) {
-        out[16 * part] |= (uint8_t)(rows[i * parts + part] << (place < 16 ? 0 : 4));
-      }
-      out_ids[slots[i]] = ids[i];
-      if (squares) squares[slots[i]] = sums[i];
-    }
+    memset(codes, 0, (size_t)(n * parts / 2));
+    strata_encode_job job = {lists, strata_list_kernels_current(), x, best, packed, codes, squares};
+    strata_parallel_for(pool, n, 256, strata_encode_range, &job);
   }
   free(packed);
-  free(sums);
   free(words);
-  free(rows);
   return status;
+}
+
+void strata_lists_place(int32_t parts, const uint8_t *codes, int64_t n, int64_t place, uint8_t *blocks) {
+  for (int64_t i = 0; i < n; i++, place++) {
+    uint8_t *out = blocks + place / STRATA_LIST_BLOCK * parts * 16 + place % 16;
+    const int shift = place % STRATA_LIST_BLOCK < 16 ? 0 : 4;
+    for (int32_t part = 0; part < parts; part += 2, codes++) {
+      out[16 * part] |= (uint8_t)((*codes & 15) << shift);
+      out[16 * part + 16] |= (uint8_t)(*codes >> 4 << shift);
+    }
+  }
 }

@@ -262,7 +262,13 @@ void strata_memory_prefer_huge(const void *memory, size_t bytes) {
 #endif
 }
 
-void strata_memory_read_randomly(const void *memory, size_t bytes) {
+static void strata_memory_advise(const void *memory, size_t bytes, int advice) {
   uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)memory / size * size;
-  if (bytes > 0) (void)madvise((void *)first, (uintptr_t)memory + bytes - first, MADV_RANDOM);
+  if (bytes > 0) (void)madvise((void *)first, (uintptr_t)memory + bytes - first, advice);
 }
+
+void strata_memory_read_randomly(const void *memory, size_t bytes) {
+  strata_memory_advise(memory, bytes, MADV_RANDOM);
+}
+
+void strata_memory_read_ahead(const void *memory, size_t bytes) { strata_memory_advise(memory, bytes, MADV_WILLNEED); }

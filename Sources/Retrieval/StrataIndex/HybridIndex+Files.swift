@@ -163,9 +163,9 @@ extension HybridIndex {
   private func writeBuffer(_ state: inout Writer, to folder: IndexFolder) throws(IndexError) {
     guard let start = state.views.firstIndex(where: { $0.segment.file == nil }) else { return }
     let buffer = Array(state.views[start...])
-    guard let segment = SegmentBuilder.merge(buffer, dimension: dimension) else { return }
+    guard let merge = SegmentMerge(buffer, dimension: dimension) else { return }
     let serial = state.takeSerial()
-    let mapped = try Segment(try folder.write(segment, serial: serial), dimension: dimension)
+    let mapped = try Segment(try folder.write(merge, structure: nil, serial: serial), dimension: dimension)
     let view = SegmentView(serial: serial, segment: mapped).following(buffer, now: buffer)
     state.views.replaceSubrange(start..., with: [view])
   }

@@ -62,8 +62,8 @@ extension HybridIndex {
   /// Makes one segment of those from `start` on.
   private func mergeBuffer(from start: Int, _ state: inout Writer) {
     let old = Array(state.views[start...])
-    guard let segment = SegmentBuilder.merge(old, dimension: dimension) else { return }
-    let view = SegmentView(serial: state.takeSerial(), segment: segment).following(old, now: old)
+    guard let merge = SegmentMerge(old, dimension: dimension) else { return }
+    let view = SegmentView(serial: state.takeSerial(), segment: merge.segment()).following(old, now: old)
     state.views.replaceSubrange(start..., with: [view])
   }
 
@@ -141,9 +141,9 @@ extension HybridIndex {
       guard let job else { return false }
       defer { _ = writer.withLock { $0.writing.remove(job.serial) } }
       var merged: SegmentView?
-      if let segment = SegmentBuilder.merge(job.old, dimension: dimension), !Task.isCancelled {
-        let linked = try segment.linked(options.vectors)
-        let mapped = try Segment(try folder.write(linked, serial: job.serial), dimension: dimension)
+      if let merge = SegmentMerge(job.old, dimension: dimension), !Task.isCancelled {
+        let file = try folder.write(merge, structure: options.vectors, serial: job.serial)
+        let mapped = try Segment(file, dimension: dimension)
         merged = SegmentView(serial: job.serial, segment: mapped)
       }
       if Task.isCancelled { return false }

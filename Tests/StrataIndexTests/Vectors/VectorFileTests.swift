@@ -44,6 +44,46 @@ extension VectorListsTests {
       }
     }
 
+    @Test(
+      "lists made in a file, whatever a builder may hold, are those made in memory", arguments: VectorMetric.allCases)
+    func streamed(metric: VectorMetric) throws {
+      let some = Column<UInt64>((0..<32).map { $0 == 7 ? 0 : 0xffff_fffb_ffff_ffff & ($0 == 31 ? 0xffff : .max) })
+      for (run, piece) in [(1 << 20, 1 << 20), (4000, 3000), (100, 1)] {
+        let path = Self.path()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var writer = try SegmentWriter(path: path)
+        writer.add("vectors", Self.vectors)
+        try VectorIndex.write(
+          writer.column("vectors", of: Float.self), dimension: Self.dimension, metric: metric, present: some,
+          options: Self.lists, scratch: ScratchPlace(folder: NSTemporaryDirectory()),
+          budget: VectorListBudget(run: run, piece: piece), into: &writer, prefix: "dense")
+        try writer.finish()
+        let index = try VectorIndex(
+          Self.vectors, dimension: Self.dimension, metric: metric, present: some, options: Self.lists)
+        let other = Self.path()
+        defer { try? FileManager.default.removeItem(atPath: other) }
+        var whole = try SegmentWriter(path: other)
+        whole.add("vectors", Self.vectors)
+        index.encode(into: &whole, prefix: "dense")
+        try whole.finish()
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(contentsOf: URL(fileURLWithPath: other)))
+      }
+    }
+
+    @Test("a builder that cannot write says so and leaves nothing")
+    func failing() throws {
+      let path = Self.path()
+      #expect(throws: IndexError.self) {
+        var writer = try SegmentWriter(path: path)
+        try VectorIndex.write(
+          Self.vectors, dimension: Self.dimension, present: Self.present, options: Self.lists,
+          scratch: ScratchPlace(folder: "/nowhere/at/all"), into: &writer, prefix: "dense")
+        try writer.finish()
+      }
+      #expect(!FileManager.default.fileExists(atPath: path))
+      #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
+    }
+
     private static func written(_ options: VectorOptions, metric: VectorMetric = .dot) throws -> SegmentFile {
       let index = try VectorIndex(vectors, dimension: dimension, metric: metric, options: options)
       let path = path()

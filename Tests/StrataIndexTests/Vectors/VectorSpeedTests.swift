@@ -1,6 +1,7 @@
 // Measures vector search for Benchmarks/scripts/vectors.py, which reads what it prints; proves nothing.
 import Foundation
 import StrataIndex
+import Synchronization
 import Testing
 
 @Suite("Vector speed", .tags(.slow), .serialized)
@@ -138,6 +139,52 @@ struct VectorSpeedTests {
     }
   }
 
+  /// "ROWS DIMENSION": that many vectors around some centres; a folder with base.f32 has them otherwise.
+  private static let built = ProcessInfo.processInfo.environment["STRATA_BENCH_ANN_BUILD"]?.split(separator: " ")
+    .compactMap { Int($0) }
+
+  @Test("What building lists in a file holds", .enabled(if: built != nil, "no STRATA_BENCH_ANN_BUILD"))
+  func memory() throws {
+    guard let built = Self.built, built.count == 2 else { return }
+    let (rows, dimension) = (built[0], built[1])
+    let folder = Self.folder ?? NSTemporaryDirectory()
+    let path = folder + "/built.seg"
+    var writer = try SegmentWriter(path: path)
+    writer.begin("vectors", of: Float.self)
+    var random = SeededGenerator(state: 3)
+    let centres = (0..<1000).map { _ in (0..<dimension).map { _ in Float.random(in: -1...1, using: &random) } }
+    for first in stride(from: 0, to: rows, by: 4096) {
+      let values = (first..<min(rows, first + 4096)).flatMap { _ in
+        centres[Int(random.next() % 1000)].map { value in
+          let bits = random.next()
+          return value + Float(Int32(truncatingIfNeeded: bits)) * 0x1p-32 + Float(Int32(bits >> 33)) * 0x1p-32
+        }
+      }
+      values.withUnsafeBufferPointer { writer.append($0) }
+    }
+    writer.end()
+    let vectors = try writer.column("vectors", of: Float.self)
+    let before = Self.anonymousBytes()
+    let watch = PeakWatch { Self.anonymousBytes() }
+    let start = Self.seconds()
+    try VectorIndex.write(
+      vectors, dimension: dimension, metric: .cosine, present: Column([UInt64](repeating: .max, count: rows / 64)),
+      options: VectorOptions(structure: .lists(VectorListOptions())), scratch: ScratchPlace(folder: folder),
+      into: &writer, prefix: "dense")
+    let seconds = Self.seconds() - start
+    let peak = watch.stop() - before
+    let size = try writer.finish().byteCount
+    print("strata\theld\t\(rows)\t\(dimension)\t\(rows * dimension * 4)\t\(size)\t\(peak)\t\(seconds)")
+    try FileManager.default.removeItem(atPath: path)
+  }
+
+  /// Memory of this process that is of no file (Linux).
+  private static func anonymousBytes() -> Int {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon") }
+    return 1024 * (line?.split(separator: " ").compactMap { Int($0) }.first ?? 0)
+  }
+
   private func filtered(_ index: VectorIndex, _ queries: [[Float]]) throws {
     let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder ?? "").sorted()
     for name in names.filter({ $0.hasPrefix("filter-") }).map({ String($0.dropFirst(7).dropLast(4)) }) {
@@ -152,6 +199,28 @@ struct VectorSpeedTests {
       print(
         "strata\tfilter\t\(name)\t\(least)\t\(Self.recall(found.map(\.rows), truth))\t\(rate)\t\(ways.joined(separator: ", "))"
       )
+    }
+  }
+}
+
+/// Looks at a number every few milliseconds and keeps the greatest.
+private final class PeakWatch: Sendable {
+  private let state = Mutex<(peak: Int, isOver: Bool)>((0, false))
+
+  init(_ read: @escaping @Sendable () -> Int) {
+    Thread.detachNewThread { [self] in
+      while !state.withLock(\.isOver) {
+        let value = read()
+        state.withLock { $0.peak = max($0.peak, value) }
+        usleep(3000)
+      }
+    }
+  }
+
+  func stop() -> Int {
+    state.withLock {
+      $0.isOver = true
+      return $0.peak
     }
   }
 }

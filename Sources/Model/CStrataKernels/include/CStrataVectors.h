@@ -197,12 +197,16 @@ int32_t strata_books_train(
     strata_pool *STRATA_NULLABLE pool, const strata_lists *lists, const float *differences, int64_t n, int32_t rounds,
     uint64_t seed, float *books);
 
-/// Codes x [n, dimension] into the slots (block * 32 + place) of the lists `best` [n] that it names; `ids` are theirs.
-/// `codes` [blocks, parts, 16] begins as zeros. x is changed.
+/// Codes x [n, dimension], of the lists `best` [n]: codes [n, parts / 2], a part of even number in the lower half of a
+/// byte; squares [n] for L2. x is changed.
 /// - Returns: 0, or -1 when memory could not be had.
-int32_t strata_lists_fill(
+int32_t strata_lists_encode(
     strata_pool *STRATA_NULLABLE pool, const strata_lists *lists, float *x, int64_t n, const uint32_t *best,
-    const uint64_t *slots, const uint32_t *ids, uint8_t *codes, uint32_t *out_ids, float *STRATA_NULLABLE squares);
+    uint8_t *codes, float *STRATA_NULLABLE squares);
+
+/// Puts rows so coded into places (block * 32 + row of the block) from `place` on of `blocks` [blocks, parts, 16], where
+/// there are zeros.
+void strata_lists_place(int32_t parts, const uint8_t *codes, int64_t n, int64_t place, uint8_t *blocks);
 
 /// What searches of lists looked at.
 typedef struct strata_lists_effort {
@@ -224,6 +228,9 @@ int32_t strata_lists_search(
 
 /// Says that memory of a file will be read here and there, so that the system reads no more than is asked for.
 void strata_memory_read_randomly(const void *memory, size_t bytes);
+
+/// Asks the system to read memory of a file that will be read soon.
+void strata_memory_read_ahead(const void *memory, size_t bytes);
 
 // MARK: Bits and memory
 

@@ -23,7 +23,7 @@ final class Segment: Sendable {
 
   init(
     chunks: ChunkTable, readers: ReaderTable, fields: FieldTable, entities: EntityTable, lexical: LexicalSegment,
-    vectors: Column<Float>, hasVector: Column<UInt64>, neighbours: VectorIndex? = nil
+    vectors: Column<Float>, hasVector: Column<UInt64>
   ) {
     self.chunks = chunks
     self.readers = readers
@@ -32,7 +32,7 @@ final class Segment: Sendable {
     self.lexical = lexical
     self.vectors = vectors
     self.hasVector = hasVector
-    self.neighbours = neighbours
+    neighbours = nil
     file = nil
   }
 
@@ -42,30 +42,19 @@ final class Segment: Sendable {
     return neighbours.map { $0.options.structure.isGraph != options.structure.isGraph } ?? true
   }
 
-  /// The same chunks with a graph over their vectors, or lists of them, when those are many.
-  ///
-  /// - Complexity: O(vectors · log vectors) scores for a graph, O(vectors · √vectors) for lists.
-  func linked(_ options: VectorOptions) throws(IndexError) -> Segment {
-    guard lacksStructure(options) else { return self }
-    let index = try VectorIndex(vectors, dimension: vectors.count / count, present: hasVector, options: options)
-    return Segment(
-      chunks: chunks, readers: readers, fields: fields, entities: entities, lexical: lexical, vectors: vectors,
-      hasVector: hasVector, neighbours: index)
-  }
-
   // MARK: Files
 
-  private static let graphPrefix = "dense.graph"
+  static let vectorsName = "dense.vectors"
+  static let graphPrefix = "dense.graph"
 
-  func encode(into writer: inout SegmentWriter) {
+  /// All but the vectors and what is built over them.
+  func encodeRest(into writer: inout SegmentWriter) {
     chunks.encode(into: &writer, prefix: "chunks")
     readers.encode(into: &writer, prefix: "readers")
     fields.encode(into: &writer, prefix: "fields")
     entities.encode(into: &writer, prefix: "graph")
     lexical.encode(into: &writer, prefix: "lexical")
-    writer.add("dense.vectors", vectors)
     writer.add("dense.hasVector", hasVector)
-    neighbours?.encode(into: &writer, prefix: Self.graphPrefix)
   }
 
   /// - Throws: when the parts do not fit together.
@@ -77,7 +66,7 @@ final class Segment: Sendable {
     lexical = try LexicalSegment(file, prefix: "lexical")
     // Vectors in lists may be more than memory holds: then opening reads none of them.
     vectors = try file.column(
-      "dense.vectors", of: Float.self, isVerified: !VectorIndex.hasLists(file, prefix: Self.graphPrefix))
+      Self.vectorsName, of: Float.self, isVerified: !VectorIndex.hasLists(file, prefix: Self.graphPrefix))
     hasVector = try file.column("dense.hasVector", of: UInt64.self)
     let count = chunks.count
     try file.check(

@@ -1,4 +1,4 @@
-// Owns how chunks become a segment, from text or by merging segments.
+// Owns how chunks become a segment.
 import StrataCore
 
 /// Collects chunks, then sorts them into a ``Segment``.
@@ -46,70 +46,5 @@ struct SegmentBuilder {
     return Segment(
       chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: FieldTable(fields),
       entities: entities.build(), lexical: lexical.build(), vectors: Column(vectors), hasVector: Column(hasVector))
-  }
-
-  /// One segment with what several keep (see ``SegmentView/kept``), in order; nil when they keep nothing.
-  static func merge(_ views: [SegmentView], dimension: Int?) -> Segment? {
-    let kept = views.map(\.kept)
-    var rows: [ChunkTable.Row] = []
-    var readers: [[Reader]] = []
-    for (view, kept) in zip(views, kept) {
-      kept.forEachBit { position in
-        rows.append(view.segment.chunks.row(position))
-        readers.append(view.readers(of: position))
-      }
-    }
-    guard !rows.isEmpty else { return nil }
-    let fields = FieldTable.merge(zip(views, kept).map { ($0.segment.fields, $1) })
-    var entities = EntityTableBuilder()
-    for (view, kept) in zip(views, kept) { entities.add(view.segment.entities, kept: kept) }
-    let (vectors, hasVector) = mergeVectors(zip(views, kept), count: rows.count, dimension: dimension)
-    let lexical = LexicalSegment.merge(
-      zip(views, kept).map { view, kept in
-        LexicalPart(
-          segment: view.segment.lexical, live: kept,
-          statistics: view.died.isEmpty ? view.lexical : view.statistics(of: kept))
-      })
-    return Segment(
-      chunks: ChunkTable(rows), readers: ReaderTable(readers), fields: fields, entities: entities.build(),
-      lexical: lexical, vectors: vectors, hasVector: hasVector)
-  }
-
-  private static func mergeVectors(
-    _ parts: Zip2Sequence<[SegmentView], [[UInt64]]>, count: Int, dimension: Int?
-  ) -> (vectors: Column<Float>, hasVector: Column<UInt64>) {
-    var hasVector = [UInt64](repeating: 0, count: (count + 63) / 64)
-    guard let dimension, parts.contains(where: { !$0.0.segment.vectors.isEmpty }) else {
-      return ([], Column(hasVector))
-    }
-    let vectors = Column<Float>(count: count * dimension) { target in
-      target.initialize(repeating: 0)
-      var row = 0
-      for (view, kept) in parts {
-        view.segment.vectors.withUnsafeBufferPointer { source in
-          kept.forEachBit { position in
-            if !source.isEmpty, view.segment.hasVector[position >> 6] >> UInt64(position & 63) & 1 == 1 {
-              for column in 0..<dimension {
-                target[row * dimension + column] = source[position * dimension + column]
-              }
-              hasVector.setBit(row)
-            }
-            row += 1
-          }
-        }
-      }
-    }
-    return (vectors, Column(hasVector))
-  }
-}
-
-extension SegmentView {
-  /// Of a set of the segment's chunks.
-  fileprivate func statistics(of set: [UInt64]) -> LexicalStatistics {
-    var statistics = LexicalStatistics(segment.lexical)
-    for position in 0..<segment.count where !set.testBit(position) {
-      statistics.remove(position, from: segment.lexical)
-    }
-    return statistics
   }
 }

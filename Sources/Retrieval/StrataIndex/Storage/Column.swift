@@ -76,11 +76,13 @@ extension Column: ExpressibleByArrayLiteral {
   public init(arrayLiteral elements: Element...) { self.init(elements) }
 }
 
-/// Memory of a column that was made here.
-private final class OwnedMemory: ColumnMemory, @unchecked Sendable {
+/// Memory that goes with the column that was made in it.
+final class OwnedMemory: ColumnMemory, @unchecked Sendable {
   // Unchecked: only the column's `init` writes.
   let bytes: UnsafeMutableRawBufferPointer
 
   init(byteCount: Int) { bytes = .allocate(byteCount: byteCount, alignment: 64) }
+  /// Takes over allocated memory.
+  init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
   deinit { bytes.deallocate() }
 }

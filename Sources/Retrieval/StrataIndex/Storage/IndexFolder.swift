@@ -70,10 +70,15 @@ final class IndexFolder: Sendable {
   }
 
   /// Writes a segment and opens it; the manifest does not name it yet.
-  func write(_ segment: Segment, serial: UInt64) throws(IndexError) -> SegmentFile {
+  ///
+  /// - Parameter structure: what is built over its vectors, if anything.
+  func write(
+    _ merge: SegmentMerge, structure: VectorOptions?, serial: UInt64
+  ) throws(IndexError) -> SegmentFile {
     let path = self.path + "/" + Manifest.segmentName(serial)
     var writer = try SegmentWriter(path: path, steps: steps)
-    segment.encode(into: &writer)
+    let scratch = ScratchPlace(folder: self.path, steps: steps)
+    try merge.encode(into: &writer, structure: structure, scratch: scratch)
     try writer.finish()
     return try SegmentFile(path: path)
   }

@@ -83,7 +83,7 @@ private final class MappedMemory: ColumnMemory, @unchecked Sendable {
   let bytes: UnsafeRawBufferPointer
   private let isMapped: Bool
 
-  init(path: String) throws(IndexError) {
+  convenience init(path: String) throws(IndexError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else { throw .system("open a file", errno, path: path) }
     defer { close(descriptor) }
@@ -92,6 +92,11 @@ private final class MappedMemory: ColumnMemory, @unchecked Sendable {
     guard status.st_mode & S_IFMT == S_IFREG else { throw .corrupted("it is not a regular file", path: path) }
     let count = Int(status.st_size)
     guard count > 0 else { throw .corrupted("it is empty", path: path) }
+    try self.init(descriptor, count, path: path)
+  }
+
+  /// The first `count` bytes of an open file; more than none.
+  init(_ descriptor: Int32, _ count: Int, path: String) throws(IndexError) {
     guard let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
       throw .system("map a file", errno, path: path)
     }
@@ -110,5 +115,20 @@ private final class MappedMemory: ColumnMemory, @unchecked Sendable {
     guard let address = bytes.baseAddress else { return }
     let mutable = UnsafeMutableRawPointer(mutating: address)
     if isMapped { munmap(mutable, bytes.count) } else { mutable.deallocate() }
+  }
+}
+
+extension Column {
+  /// Elements in an open file that nothing will shorten, for as long as the column lives; the file may be closed.
+  ///
+  /// - Parameter offset: a multiple of 64.
+  init(mapping descriptor: Int32, at offset: Int, byteCount: Int, path: String) throws(IndexError) {
+    guard byteCount > 0 else {
+      self.init()
+      return
+    }
+    let memory = try MappedMemory(descriptor, offset + byteCount, path: path)
+    let bytes = UnsafeRawBufferPointer(rebasing: memory.bytes[offset...])
+    self.init(bytes.bindMemory(to: Element.self), in: memory)
   }
 }

@@ -20,7 +20,10 @@ enum SegmentLayout {
 
   static func aligned(_ offset: Int) -> Int { (offset + alignment - 1) / alignment * alignment }
 
-  static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 { strata_crc32c(0, bytes.baseAddress, bytes.count) }
+  /// - Parameter before: that of the bytes before these.
+  static func checksum(_ bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
+    strata_crc32c(before, bytes.baseAddress, bytes.count)
+  }
 
   /// One named run of equal elements.
   struct Section: Sendable, Hashable {
@@ -66,7 +69,7 @@ enum SegmentLayout {
     bytes.append(littleEndian: UInt64(header.byteCount))
     bytes.append(littleEndian: header.tableChecksum)
     bytes += [UInt8](repeating: 0, count: headerByteCount - 4 - bytes.count)
-    bytes.append(littleEndian: bytes.withUnsafeBytes(checksum))
+    bytes.append(littleEndian: bytes.withUnsafeBytes { checksum($0) })
     return bytes
   }
 

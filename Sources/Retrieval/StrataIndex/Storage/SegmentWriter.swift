@@ -27,6 +27,8 @@ public struct SegmentWriter: ~Copyable {
   private static let pendingLimit = 1 << 20
   private var sections: [SegmentLayout.Section] = []
   private var names: Set<String> = []
+  /// The section that pieces go to.
+  private var open: SegmentLayout.Section?
   private var failure: IndexError?
 
   public init(path: String) throws(IndexError) { try self.init(path: path, steps: .real) }
@@ -46,24 +48,9 @@ public struct SegmentWriter: ~Copyable {
 
   /// Adds a section. Names are unique in a file and at most 65,535 bytes long.
   public mutating func add<E: BitwiseCopyable>(_ name: String, _ values: UnsafeBufferPointer<E>) {
-    guard failure == nil else { return }
-    let bytes = UnsafeRawBufferPointer(values)
-    let stride = MemoryLayout<E>.stride
-    guard names.insert(name).inserted, name.utf8.count <= Int(UInt16.max), stride <= Int(UInt16.max) else {
-      failure = .corrupted("the section \(name) is there twice, or its name or elements are too long", path: path)
-      return
-    }
-    let start = SegmentLayout.aligned(offset)
-    do throws(IndexError) {
-      try append(bytes, at: start)
-    } catch {
-      failure = error
-      return
-    }
-    sections.append(
-      SegmentLayout.Section(
-        name: name, stride: stride, checksum: SegmentLayout.checksum(bytes), offset: start, byteCount: bytes.count))
-    offset = start + bytes.count
+    begin(name, of: E.self)
+    append(values)
+    end()
   }
 
   public mutating func add<E: BitwiseCopyable>(_ name: String, _ values: [E]) {
@@ -72,6 +59,56 @@ public struct SegmentWriter: ~Copyable {
 
   public mutating func add<E>(_ name: String, _ values: Column<E>) {
     values.withUnsafeBufferPointer { add(name, $0) }
+  }
+
+  // MARK: Piece by piece
+
+  /// Begins a section that ``append(_:)`` fills and ``end()`` ends, so that it may be more than memory holds.
+  package mutating func begin<E: BitwiseCopyable>(_ name: String, of type: E.Type) {
+    guard failure == nil else { return }
+    let stride = MemoryLayout<E>.stride
+    guard open == nil, names.insert(name).inserted, name.utf8.count <= Int(UInt16.max), stride <= Int(UInt16.max) else {
+      failure = .corrupted("the section \(name) is there twice, or its name or elements are too long", path: path)
+      return
+    }
+    open = SegmentLayout.Section(
+      name: name, stride: stride, checksum: 0, offset: SegmentLayout.aligned(offset), byteCount: 0)
+  }
+
+  /// Adds elements to the section that was begun.
+  package mutating func append<E: BitwiseCopyable>(_ values: UnsafeBufferPointer<E>) {
+    guard failure == nil, var section = open else { return }
+    let bytes = UnsafeRawBufferPointer(values)
+    do throws(IndexError) {
+      try append(bytes, at: section.offset + section.byteCount)
+    } catch {
+      failure = error
+      return
+    }
+    section.checksum = SegmentLayout.checksum(bytes, after: section.checksum)
+    section.byteCount += bytes.count
+    open = section
+  }
+
+  package mutating func end() {
+    guard failure == nil, let section = open else { return }
+    sections.append(section)
+    offset = section.offset + section.byteCount
+    open = nil
+  }
+
+  /// A section that is already in the file, to be read while the rest is written.
+  ///
+  /// - Throws: also when an earlier write failed.
+  package mutating func column<E: BitwiseCopyable & Sendable>(_ name: String, of type: E.Type) throws(IndexError)
+    -> Column<E>
+  {
+    if let failure { throw failure }
+    guard let section = sections.first(where: { $0.name == name }), section.stride == MemoryLayout<E>.stride else {
+      throw .missingSection(name, path: path)
+    }
+    try flush()
+    return try Column(mapping: descriptor, at: section.offset, byteCount: section.byteCount, path: path)
   }
 
   /// Makes the file durable under its name: table and header, fsync, rename, fsync of the folder.
@@ -84,7 +121,7 @@ public struct SegmentWriter: ~Copyable {
     let tableOffset = SegmentLayout.aligned(offset)
     let header = SegmentLayout.Header(
       tableOffset: tableOffset, tableByteCount: table.count,
-      tableChecksum: table.withUnsafeBytes(SegmentLayout.checksum),
+      tableChecksum: table.withUnsafeBytes { SegmentLayout.checksum($0) },
       sectionCount: sections.count, byteCount: tableOffset + table.count)
     try Self.withBytes(table) { (bytes) throws(IndexError) in try append(bytes, at: tableOffset) }
     try flush()

@@ -46,13 +46,8 @@ public final class VectorIndex: Sendable {
     _ vectors: Column<Float>, dimension: Int, metric: VectorMetric = .dot, present: Column<UInt64>? = nil,
     options: VectorOptions = .default, threads: Int = 1
   ) throws(IndexError) {
-    guard dimension > 0, dimension <= 1 << 16, vectors.count.isMultiple(of: dimension) else {
-      throw .dimension(expected: dimension, found: vectors.count)
-    }
-    guard vectors.allSatisfy(\.isFinite) else { throw .notFinite() }
-    let rows = vectors.count / dimension
-    let present = present ?? Column([UInt64].filled(rows))
-    guard present.count == (rows + 63) / 64 else { throw .dimension(expected: rows, found: present.count * 64) }
+    let present = present ?? Column([UInt64].filled(vectors.count / max(1, dimension)))
+    try Self.check(vectors, dimension, present)
     self.vectors = vectors
     self.dimension = dimension
     self.metric = metric
@@ -70,10 +65,21 @@ public final class VectorIndex: Sendable {
       lists = nil
     case .lists(let list):
       graph = nil
-      lists = VectorLists(
-        vectors, space: space, present: present, options: list, breadth: options.searchBreadth,
-        threads: VectorThreads(threads))
+      lists = try VectorListBuilder(
+        vectors, space: space, present: present, options: list, breadth: options.searchBreadth, scratch: .memory,
+        budget: .standard, threads: VectorThreads(threads))?.lists()
     }
+  }
+
+  private static func check(
+    _ vectors: Column<Float>, _ dimension: Int, _ present: Column<UInt64>
+  ) throws(IndexError) {
+    guard dimension > 0, dimension <= 1 << 16, vectors.count.isMultiple(of: dimension) else {
+      throw .dimension(expected: dimension, found: vectors.count)
+    }
+    let rows = vectors.count / dimension
+    guard present.count == (rows + 63) / 64 else { throw .dimension(expected: rows, found: present.count * 64) }
+    guard vectors.allSatisfy(\.isFinite) else { throw .notFinite() }
   }
 
   // MARK: Files
@@ -82,6 +88,29 @@ public final class VectorIndex: Sendable {
   package func encode(into writer: inout SegmentWriter, prefix: String) {
     graph?.encode(into: &writer, prefix: prefix)
     lists?.encode(into: &writer, prefix: prefix)
+  }
+
+  /// Builds over vectors that may be more than memory holds and writes what ``encode(into:prefix:)`` would. Lists are
+  /// made in `scratch`, with a bounded part of them in memory; a graph is built in memory.
+  ///
+  /// - Parameters:
+  ///   - vectors: row-major [rows, dimension], in a mapped file if they are many.
+  ///   - present: a bit per row.
+  package static func write(
+    _ vectors: Column<Float>, dimension: Int, metric: VectorMetric = .dot, present: Column<UInt64>,
+    options: VectorOptions, threads: Int = 1, scratch: ScratchPlace, budget: VectorListBudget = .standard,
+    into writer: inout SegmentWriter, prefix: String
+  ) throws(IndexError) {
+    guard count(present) >= options.graphFrom, case .lists(let list) = options.structure else {
+      let index = try VectorIndex(
+        vectors, dimension: dimension, metric: metric, present: present, options: options, threads: threads)
+      return index.encode(into: &writer, prefix: prefix)
+    }
+    try check(vectors, dimension, present)
+    let builder = try VectorListBuilder(
+      vectors, space: VectorSpace(of: vectors, dimension: dimension, metric: metric), present: present, options: list,
+      breadth: options.searchBreadth, scratch: scratch, budget: budget, threads: VectorThreads(threads))
+    builder?.encode(into: &writer, prefix: prefix)
   }
 
   /// Whether a file has what ``encode(into:prefix:)`` writes.

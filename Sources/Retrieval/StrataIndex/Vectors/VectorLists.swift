@@ -1,4 +1,4 @@
-// Owns lists of product-quantized vectors: searching them, and their files. Building is in VectorLists+Building. Knows
+// Owns lists of product-quantized vectors: searching them, and their files. Making them is VectorListBuilder's. Knows
 // nothing about exact vectors or when lists are worth it.
 import CStrataKernels
 
@@ -140,6 +140,15 @@ final class VectorLists: Sendable {
   // MARK: Files
 
   func encode(into writer: inout SegmentWriter, prefix: String) {
+    encode(into: &writer, prefix: prefix) { writer in
+      writer.add("\(prefix).listed", codes)
+      writer.add("\(prefix).ids", ids)
+      writer.add("\(prefix).squares", squares)
+    }
+  }
+
+  /// - Parameter addRows: adds the sections of the rows, which this need not have.
+  func encode(into writer: inout SegmentWriter, prefix: String, _ addRows: (inout SegmentWriter) -> Void) {
     writer.add(
       "\(prefix).lists",
       [
@@ -149,9 +158,7 @@ final class VectorLists: Sendable {
     writer.add("\(prefix).centroids", centroids)
     writer.add("\(prefix).books", books)
     writer.add("\(prefix).starts", starts)
-    writer.add("\(prefix).listed", codes)
-    writer.add("\(prefix).ids", ids)
-    writer.add("\(prefix).squares", squares)
+    addRows(&writer)
   }
 
   static func isIn(_ file: SegmentFile, prefix: String) -> Bool { file.contains("\(prefix).lists") }
