@@ -138,6 +138,62 @@ void strata_postings_positions(
   }
 }
 
+bool strata_postings_rise(const uint32_t *positions, int64_t count) {
+  uint32_t falls = 0;
+  for (int64_t i = 1; i < count; i++) falls |= positions[i] <= positions[i - 1];
+  return falls == 0;
+}
+
+int64_t strata_postings_find(const uint32_t *positions, int64_t from, int64_t count, uint32_t least) {
+  if (from >= count || positions[from] >= least) return from;
+  int64_t step = 1;
+  while (from + step < count && positions[from + step] < least) {
+    from += step;
+    step *= 2;
+  }
+  // positions[from] is below, positions[from + left] is not, or is none.
+  int64_t left = (from + step < count ? step : count - from);
+  while (left > 1) {
+    int64_t half = left / 2;
+    from += positions[from + half] < least ? half : 0;
+    left -= half;
+  }
+  return from + 1;
+}
+
+int64_t strata_postings_skip(const uint8_t *bytes, int64_t size, int64_t count) {
+  int64_t at = 0;
+  while (size - at >= 8) {
+    uint64_t word;
+    memcpy(&word, bytes + at, sizeof word);
+    // The last byte of a number has no high bit.
+    int32_t ends = __builtin_popcountll(~word & 0x8080808080808080ull);
+    if (ends >= count) break;
+    count -= ends;
+    at += 8;
+  }
+  while (count > 0 && at < size) count -= bytes[at++] < 0x80;
+  return at;
+}
+
+int64_t strata_postings_places(uint32_t *out, const uint8_t *bytes, int64_t size, int64_t count) {
+  uint32_t place = 0;
+  int64_t at = 0;
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t value = 0, shift = 0;
+    for (;;) {
+      if (at == size) return i;
+      uint8_t byte = bytes[at++];
+      if (shift < 32) value |= (uint32_t)(byte & 0x7F) << shift;
+      shift += 7;
+      if (byte < 0x80) break;
+    }
+    place += value;
+    out[i] = place;
+  }
+  return count;
+}
+
 // Each step is written once, for every family of instructions; the compiler makes the vectors.
 #define STRATA_STEP static inline __attribute__((always_inline)) void
 
@@ -190,6 +246,54 @@ STRATA_STEP strata_add_shares(
       window[position - start] += (int32_t)(scores[i] & mask);
     }
   }
+}
+
+STRATA_STEP strata_add_dense(
+    int32_t *restrict window, const uint64_t *restrict bits, const uint64_t *restrict allowed,
+    const float *restrict shares, int32_t words, float weight) {
+  for (int32_t word = 0; word < words; word++) {
+    int32_t *slots = window + 64 * word;
+    uint64_t may = allowed[word];
+    for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
+      int32_t slot = __builtin_ctzll(rest);
+      slots[slot] += strata_weighed(*shares++, weight) & -(int32_t)(may >> slot & 1);
+    }
+  }
+}
+
+STRATA_STEP strata_ranks(uint32_t *restrict ranks, const uint64_t *restrict bits, int32_t words, uint32_t first) {
+  ranks[0] = first;
+  for (int32_t i = 0; i < words; i++) ranks[i + 1] = ranks[i] + (uint32_t)__builtin_popcountll(bits[i]);
+}
+
+STRATA_STEP strata_look_up_dense(
+    int32_t *restrict kept, uint32_t *restrict candidates, int32_t *restrict scores, int32_t candidate_count,
+    const uint64_t *restrict bits, const uint32_t *restrict ranks, const float *restrict shares, float weight,
+    int32_t least) {
+  int32_t next = 0;
+  for (int32_t i = 0; i < candidate_count; i++) {
+    uint32_t position = candidates[i];
+    uint64_t word = bits[position >> 6], before = word & ((1ull << (position & 63)) - 1);
+    int32_t score = scores[i];
+    if (word >> (position & 63) & 1) {
+      score += strata_weighed(shares[ranks[position >> 6] + (uint32_t)__builtin_popcountll(before)], weight);
+    }
+    candidates[next] = position;
+    scores[next] = score;
+    next += score >= least;
+  }
+  *kept = next;
+}
+
+STRATA_STEP strata_largest(int32_t *restrict found, const float *restrict shares, int64_t count) {
+  // Floats that are not negative rise as their bits do.
+  int32_t most = 0;
+  for (int64_t i = 0; i < count; i++) {
+    int32_t bits;
+    memcpy(&bits, shares + i, sizeof bits);
+    most = bits > most ? bits : most;
+  }
+  *found = most;
 }
 
 STRATA_STEP strata_maxima(int32_t *restrict maxima, const int32_t *restrict window, uint32_t size) {
@@ -245,6 +349,14 @@ STRATA_FAMILIES(
     (int32_t *window, uint32_t start, const uint64_t *allowed, const uint32_t *positions, const float *shares,
      int64_t count, float weight),
     (window, start, allowed, positions, shares, count, weight))
+STRATA_FAMILIES(
+    strata_ranks, (uint32_t *ranks, const uint64_t *bits, int32_t words, uint32_t first), (ranks, bits, words, first))
+STRATA_FAMILIES(
+    strata_look_up_dense,
+    (int32_t *kept, uint32_t *candidates, int32_t *scores, int32_t candidate_count, const uint64_t *bits,
+     const uint32_t *ranks, const float *shares, float weight, int32_t least),
+    (kept, candidates, scores, candidate_count, bits, ranks, shares, weight, least))
+STRATA_FAMILIES(strata_largest, (int32_t *found, const float *shares, int64_t count), (found, shares, count))
 STRATA_FAMILIES(strata_maxima, (int32_t *maxima, const int32_t *window, uint32_t size), (maxima, window, size))
 STRATA_FAMILIES(
     strata_nearly_kth, (int32_t *found, const int32_t *values, int32_t count, int32_t k), (found, values, count, k))
@@ -259,6 +371,44 @@ void strata_bm25_shares(
     float *shares, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
     strata_bm25 weights) {
   strata_share_any(shares, positions, counts, count, lengths, weights);
+}
+
+void strata_bm25_ranks(uint32_t *ranks, const uint64_t *bits, int32_t words, uint32_t first) {
+  strata_ranks_any(ranks, bits, words, first);
+}
+
+int32_t strata_bm25_look_up_dense(
+    uint32_t *candidates, int32_t *scores, int32_t candidate_count, const uint64_t *bits, const uint32_t *ranks,
+    const float *shares, float weight, int32_t least) {
+  int32_t kept = 0;
+  strata_look_up_dense_any(&kept, candidates, scores, candidate_count, bits, ranks, shares, weight, least);
+  return kept;
+}
+
+int32_t strata_bm25_look_up(
+    uint32_t *candidates, int32_t *scores, int32_t candidate_count, const uint32_t *positions, const float *shares,
+    int64_t count, float weight, int32_t least) {
+  int32_t next = 0;
+  int64_t at = 0;
+  for (int32_t i = 0; i < candidate_count; i++) {
+    at = strata_postings_find(positions, at, count, candidates[i]);
+    int32_t score = scores[i];
+    if (at < count && positions[at] == candidates[i]) score += strata_weighed(shares[at], weight);
+    candidates[next] = candidates[i];
+    scores[next] = score;
+    next += score >= least;
+  }
+  return next;
+}
+
+int32_t strata_bm25_score(float share, float weight) { return strata_weighed(share, weight); }
+
+float strata_bm25_largest_share(const float *shares, int64_t count) {
+  int32_t bits = 0;
+  float share;
+  strata_largest_any(&bits, shares, count);
+  memcpy(&share, &bits, sizeof share);
+  return share;
 }
 
 void strata_bm25_add_shares(
@@ -300,6 +450,31 @@ static inline __attribute__((always_inline)) void strata_at_least(
 
 #if STRATA_X86
 #include <immintrin.h>
+__attribute__((target("avx512f,popcnt"))) static void strata_add_dense_avx512(
+    int32_t *window, const uint64_t *bits, const uint64_t *allowed, const float *shares, int32_t words, float weight) {
+  __m512 factor = _mm512_set1_ps(weight);
+  __m512i one = _mm512_set1_epi32(1);
+  for (int32_t word = 0; word < words; word++) {
+    uint64_t some = bits[word], may = allowed[word];
+    // Where the shares of each part start, known before any is read.
+    const float *from[4] = {
+        shares, shares + __builtin_popcountll(some & 0xFFFF), shares + __builtin_popcountll(some & 0xFFFFFFFF),
+        shares + __builtin_popcountll(some & 0xFFFFFFFFFFFF)};
+    shares += __builtin_popcountll(some);
+#pragma GCC unroll 4
+    for (int32_t part = 0; part < 4; part++) {
+      __mmask16 mask = (__mmask16)(some >> (16 * part)), kept = mask & (__mmask16)(may >> (16 * part));
+      int32_t *slots = window + 64 * word + 16 * part;
+      // From a register: expanding what is read at the same time takes several times as long on some processors.
+      __m512 packed = _mm512_loadu_ps(from[part]);
+      __asm__("" : "+v"(packed));
+      __m512 share = _mm512_maskz_expand_ps(mask, packed);
+      __m512i score = _mm512_add_epi32(_mm512_cvttps_epi32(_mm512_mul_ps(factor, share)), one);
+      __m512i sum = _mm512_loadu_si512(slots);
+      _mm512_storeu_si512(slots, _mm512_mask_add_epi32(sum, kept, sum, score));
+    }
+  }
+}
 __attribute__((target("avx512f"))) static void strata_at_least_avx512(
     uint64_t *bits, const int32_t *window, uint32_t size, int32_t least) {
   __m512i bound = _mm512_set1_epi32(least);
@@ -340,4 +515,15 @@ void strata_bm25_at_least(uint64_t *bits, const int32_t *window, uint32_t size, 
   }
 #endif
   strata_at_least(bits, window, size, least);
+}
+
+void strata_bm25_add_dense(
+    int32_t *window, const uint64_t *bits, const uint64_t *allowed, const float *shares, int32_t words, float weight) {
+#if STRATA_X86
+  if (strata_isa_current() >= STRATA_ISA_AVX512) {
+    strata_add_dense_avx512(window, bits, allowed, shares, words, weight);
+    return;
+  }
+#endif
+  strata_add_dense(window, bits, allowed, shares, words, weight);
 }

@@ -94,6 +94,7 @@ struct LexicalScoringTests {
         var window = [Int32](repeating: 3, count: 3072)
         strata_bm25_shares(&shares, positions, counts, Int32(count), lengths, weights)
         strata_bm25_add_shares(&window, 0, allowed, positions, shares, Int64(count), weights.weight)
+        dense(chunkCount, positions, shares, allowed, weights.weight, window)
         var scores = [Int32](repeating: 0, count: count)
         if count <= Int(STRATA_POSTINGS_BLOCK) {
           strata_bm25_scores(&scores, positions, counts, Int32(count), lengths, weights)
@@ -114,6 +115,79 @@ struct LexicalScoringTests {
         let found = Result(shares: shares.map(\.bitPattern), scores: scores, window: window, bits: bits)
         #expect(found == expected ?? found, "\(family), \(count) postings")
         expected = found
+      }
+    }
+  }
+
+  /// Positions as bits come to the same as positions.
+  private func dense(
+    _ chunkCount: Int, _ positions: [UInt32], _ shares: [Float], _ allowed: [UInt64], _ weight: Float,
+    _ expected: [Int32]
+  ) {
+    var bits = [UInt64](repeating: 0, count: 48)
+    for position in positions { bits[Int(position) >> 6] |= 1 << UInt64(position & 63) }
+    var ranks = [UInt32](repeating: 0, count: 49)
+    strata_bm25_ranks(&ranks, bits, 48, 0)
+    #expect(ranks == (0...48).map { word in UInt32(positions.count { Int($0) < 64 * word }) })
+    let padded = shares + [Float](repeating: 0, count: 16)
+    var window = [Int32](repeating: 3, count: 3072)
+    strata_bm25_add_dense(&window, bits, allowed, padded, Int32(allowed.count), weight)
+    #expect(window == expected)
+    #expect(strata_bm25_largest_share(shares, Int64(shares.count)) == shares.max())
+    let all = (0..<UInt32(chunkCount)).filter { $0 % 3 == 0 }
+    for least in [Int32(1), strata_bm25_score(shares[0], weight)] {
+      let scores = all.map { position in
+        positions.firstIndex(of: position).map { strata_bm25_score(shares[$0], weight) } ?? 0
+      }
+      let kept = zip(all, scores).filter { $0.1 >= least }
+      for isDense in [false, true] {
+        var (candidates, found) = (all, [Int32](repeating: 0, count: all.count))
+        let count = Int(
+          isDense
+            ? strata_bm25_look_up_dense(&candidates, &found, Int32(all.count), bits, ranks, shares, weight, least)
+            : strata_bm25_look_up(
+              &candidates, &found, Int32(all.count), positions, shares, Int64(shares.count), weight, least))
+        #expect(Array(candidates.prefix(count)) == kept.map(\.0) && Array(found.prefix(count)) == kept.map(\.1))
+      }
+    }
+  }
+
+  @Test("Positions and places are found as by looking at each")
+  func places() {
+    var random = SeededGenerator(state: 6)
+    let positions = (0..<3000).map { _ in UInt32.random(in: 0..<9000, using: &random) }.sorted()
+    for _ in 0..<500 {
+      let (from, least) = (Int.random(in: 0...3000, using: &random), UInt32.random(in: 0...9100, using: &random))
+      let expected = positions[from...].firstIndex { $0 >= least } ?? 3000
+      #expect(Int(strata_postings_find(positions, Int64(from), 3000, least)) == expected)
+    }
+    #expect(strata_postings_rise([1, 2, 9], 3) && !strata_postings_rise([1, 2, 2], 3) && strata_postings_rise([5], 1))
+    for _ in 0..<200 {
+      let gaps = (0..<Int.random(in: 0...40, using: &random)).map { _ in
+        UInt32.random(in: 0...([1, 127, 128, 70_000, .max].randomElement(using: &random) ?? 1), using: &random)
+      }
+      var bytes: [UInt8] = []
+      var ends = [0]
+      for gap in gaps {
+        var rest = gap
+        while rest >= 0x80 {
+          bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+          rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+        ends.append(bytes.count)
+      }
+      for (count, end) in ends.enumerated() {
+        #expect(Int(strata_postings_skip(bytes, Int64(bytes.count), Int64(count))) == end)
+      }
+      #expect(Int(strata_postings_skip(bytes, Int64(bytes.count), Int64(gaps.count + 1))) == bytes.count)
+      var places = [UInt32](repeating: 0, count: gaps.count + 2)
+      #expect(
+        Int(strata_postings_places(&places, bytes, Int64(bytes.count), Int64(gaps.count + 2))) == gaps.count)
+      var sum: UInt32 = 0
+      for (gap, place) in zip(gaps, places) {
+        sum &+= gap
+        #expect(place == sum)
       }
     }
   }

@@ -45,11 +45,10 @@ struct LexicalSpeedTests {
     }
     print("strata scifact ndcg10 \(quality)")
     var mixed: [IndexEntry] = []
-    for line in try String(contentsOfFile: Self.corpus ?? "", encoding: .utf8).split(separator: "\n") {
-      let text = try JSON(parsing: String(line))["text"]?.stringValue ?? ""
+    for line in try lines(Self.corpus) {
       mixed.append(
         IndexEntry(
-          id: Int64(mixed.count), document: "", body: text,
+          id: Int64(mixed.count), document: "", body: line,
           readers: [mixed.count % 10 == 0 ? .user("ann") : .everyone]))
     }
     if !mixed.isEmpty { _ = try measure("mixed", mixed, queries) }
@@ -77,6 +76,64 @@ struct LexicalSpeedTests {
       #expect(found > 0)
     }
     return snapshot
+  }
+
+  /// A folder with an index of the lines of a text file, made here if `STRATA_BENCH_TEXT` names one; the next run, a fresh
+  /// process, opens it and asks each line of `STRATA_BENCH_QUERIES`.
+  private static let folder = ProcessInfo.processInfo.environment["STRATA_BENCH_INDEX"]
+  private static let text = ProcessInfo.processInfo.environment["STRATA_BENCH_TEXT"]
+  private static let queries = ProcessInfo.processInfo.environment["STRATA_BENCH_QUERIES"]
+
+  @Test("An index in a folder", .enabled(if: folder != nil && text != nil, "no STRATA_BENCH_INDEX, STRATA_BENCH_TEXT"))
+  func build() throws {
+    var entries: [IndexEntry] = []
+    for line in try lines(Self.text) {
+      entries.append(
+        IndexEntry(
+          id: Int64(entries.count), document: "", body: line,
+          readers: [entries.count % 10 == 0 ? .user("ann") : .everyone]))
+    }
+    let index = try HybridIndex.open(folder: Self.folder ?? "", dimension: nil)
+    var building = Best()
+    try building.measure {
+      try index.apply(adding: entries)
+      try index.flush()
+    }
+    report("index", Double(entries.count), building)
+  }
+
+  @Test(
+    "First and later searches of a folder", .enabled(if: folder != nil && text == nil, "no STRATA_BENCH_INDEX"))
+  func open() throws {
+    let queries = try lines(Self.queries)
+    var opening = Best()
+    var index = HybridIndex(dimension: nil)
+    try opening.measure { index = try HybridIndex.open(folder: Self.folder ?? "", dimension: nil) }
+    report("open", 1, opening)
+    let snapshot = index.snapshot()
+    let readable = snapshot.readable(by: Principal(user: "ann"))
+    var found: [[ScoredChunk]] = []
+    for (name, rounds) in [("cold", 1), ("warm", Self.rounds)] {
+      var searching = Best()
+      for _ in 0..<rounds {
+        searching.measure { found = queries.map { snapshot.lexical($0, limit: 10, within: readable) } }
+      }
+      report(name, Double(queries.count), searching)
+    }
+    // Nothing is pruned where everything is wanted.
+    var hits = 0
+    for (query, best) in zip(queries, found).prefix(queries.first?.first == "\"" ? queries.count : 20) {
+      let all = snapshot.lexical(query, limit: snapshot.count, within: readable)
+      #expect(Array(all.prefix(10)) == best)
+      hits += all.count
+    }
+    print("strata hits \(hits)")
+  }
+
+  private func lines(_ path: String?) throws -> [String] {
+    try String(contentsOfFile: path ?? "", encoding: .utf8).utf8.split(separator: UInt8(ascii: "\n")).map {
+      String(Substring($0))
+    }
   }
 
   private func report(_ name: String, _ count: Double, _ best: Best) {

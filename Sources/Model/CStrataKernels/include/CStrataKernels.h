@@ -370,6 +370,20 @@ uint32_t strata_postings_value(const uint8_t *in, int32_t count, int32_t width, 
 void strata_postings_positions(
     uint32_t *out, const uint8_t *in, int32_t count, int32_t width, uint32_t first, uint32_t limit);
 
+/// Whether each of `count` positions is above the one before.
+bool strata_postings_rise(const uint32_t *positions, int64_t count);
+
+/// Which of rising positions is the first from place `from` that is at least `least`; `count` if none is. Fast when it is
+/// near.
+int64_t strata_postings_find(const uint32_t *positions, int64_t from, int64_t count, uint32_t least);
+
+/// Where in `size` bytes of LEB128 numbers what follows the first `count` numbers starts; `size` if there are fewer.
+int64_t strata_postings_skip(const uint8_t *bytes, int64_t size, int64_t count);
+
+/// Adds up `count` LEB128 numbers from `size` bytes: out[i] is the sum of the first i + 1, modulo 2^32.
+/// - Returns: how many there were, at most `count`.
+int64_t strata_postings_places(uint32_t *out, const uint8_t *bytes, int64_t size, int64_t count);
+
 /// BM25 of a word: weight * f / (f + offset + factor * length).
 typedef struct strata_bm25 {
   float weight;  // at most 2^30
@@ -394,10 +408,36 @@ void strata_bm25_shares(
     float *shares, const uint32_t *positions, const uint32_t *counts, int32_t count, const uint32_t *lengths,
     strata_bm25 weights);
 
+/// What strata_bm25_scores gives for a share.
+int32_t strata_bm25_score(float share, float weight);
+
+/// The largest of shares, or 0 of none.
+float strata_bm25_largest_share(const float *shares, int64_t count);
+
 /// Adds to window[positions[i] - start] what strata_bm25_scores gives for shares[i], where the position is allowed.
 void strata_bm25_add_shares(
     int32_t *window, uint32_t start, const uint64_t *allowed, const uint32_t *positions, const float *shares,
     int64_t count, float weight);
+
+/// The same for positions that are bits: slot i of the window is bit i of `bits` and of `allowed`, 64 * `words` of them. Up to
+/// 64 bytes after the shares are read as well.
+void strata_bm25_add_dense(
+    int32_t *window, const uint64_t *bits, const uint64_t *allowed, const float *shares, int32_t words, float weight);
+
+/// ranks[i] = first + how many bits of the words before i are set, for i up to `words`.
+void strata_bm25_ranks(uint32_t *ranks, const uint64_t *bits, int32_t words, uint32_t first);
+
+/// Adds to scores[i] what the share of candidates[i] gives, if it is one of `count` positions, and keeps candidates of at
+/// least `least`. Candidates and positions rise.
+/// - Returns: how many are kept.
+int32_t strata_bm25_look_up(
+    uint32_t *candidates, int32_t *scores, int32_t candidate_count, const uint32_t *positions, const float *shares,
+    int64_t count, float weight, int32_t least);
+
+/// The same for positions that are bits; shares[ranks[i]] is that of the first of bits[i].
+int32_t strata_bm25_look_up_dense(
+    uint32_t *candidates, int32_t *scores, int32_t candidate_count, const uint64_t *bits, const uint32_t *ranks,
+    const float *shares, float weight, int32_t least);
 
 /// The largest of each 64 slots of a window; `size` is a multiple of 64.
 void strata_bm25_maxima(int32_t *maxima, const int32_t *window, uint32_t size);

@@ -69,10 +69,9 @@ extension IndexSnapshot {
 extension LexicalPlan {
   fileprivate func part(_ unit: Unit, inView index: Int, position: Int) -> LexicalExplanation.Part? {
     let segment = snapshot.views[index].segment.lexical
-    guard unit.occurrence != .excluded, let list = list(of: unit, inView: index),
-      let frequency = list.count(
-        at: position, limit: segment.count, titleWeight: unit.isAsIndexed ? segment.titleWeight : 1)
-    else { return nil }
+    guard unit.occurrence != .excluded, let frequency = frequency(of: unit, inView: index, at: position) else {
+      return nil
+    }
     let (k1, b) = Self.parameters(snapshot.bm25, unit.field)
     let length = Int(segment.lengths(of: unit.field)[position])
     let average = Double(averageLength(of: unit.field))

@@ -37,8 +37,10 @@ struct LexicalPlan {
     case none
     /// A term of the segment.
     case term(Int)
-    /// Made for this query.
-    case made(Int)
+    /// A term of the segment in one field, as a place in ``lists``.
+    case field(Int, term: Int)
+    /// Found for this query: a place in ``lists``, and in ``matches``.
+    case phrase(Int, matches: Int)
   }
 
   let snapshot: IndexSnapshot
@@ -49,7 +51,8 @@ struct LexicalPlan {
   private(set) var units: [Unit] = []
   /// For each unit, where its postings are in each segment.
   private var sources: [Source] = []
-  private var made: [Postings] = []
+  private var lists: [UnpackedList] = []
+  private var matches: [PhraseMatcher.Matches] = []
   /// By segment, the readable chunks that have all that is required and nothing that is excluded.
   private(set) var allowed: [[UInt64]]
   /// What weights are multiplied with, so that scores can be added as integers, in which order makes no difference.
@@ -90,45 +93,55 @@ struct LexicalPlan {
     return strata_bm25(weight: 0, offset: k1 * (1 - b), factor: k1 * b / averageLength(of: field))
   }
 
-  /// The postings of a unit in a segment; valid while the plan is.
-  func list(of unit: Unit, inView index: Int) -> PostingList? {
+  /// How often the chunk at `position` has what a unit asks for, an occurrence in the title counting as the index says;
+  /// nil when it has not.
+  func frequency(of unit: Unit, inView index: Int, at position: Int) -> Int? {
+    let segment = snapshot.views[index].segment.lexical
     switch sources[unit.firstSource + index] {
-    case .none: nil
-    case .term(let term): snapshot.views[index].segment.lexical.postings.list(term)
-    case .made(let number): made[number].list(0)
+    case .none: return nil
+    case .term(let term):
+      return segment.postings.list(term).count(at: position, limit: segment.count, titleWeight: segment.titleWeight)
+    case .field(_, let term):
+      let list = segment.postings.list(term)
+      let count = unit.field.flatMap { list.count(at: position, limit: segment.count, in: $0) }
+      return count == 0 ? nil : count
+    case .phrase(_, let number):
+      return matches[number].positions.firstIndex(of: UInt32(position)).map { Int(matches[number].counts[$0]) }
     }
   }
 
   /// Offers `top` the chunks of a segment that are in `allowed`.
   func score(inView index: Int, _ allowed: [UInt64], _ top: inout TopChunks<Int32>) {
     let segment = snapshot.views[index].segment
-    if units.allSatisfy({ $0.isAsIndexed || $0.occurrence == .excluded }) {
-      var terms: [UnpackedScorer.Source] = []
-      terms.reserveCapacity(units.count)
-      for unit in units where unit.occurrence != .excluded {
-        if case .term(let term) = sources[unit.firstSource + index] {
-          terms.append(UnpackedScorer.Source(term: term, weight: unit.weight * scale))
+    var weights = constants(of: nil)
+    var terms: [Int] = []
+    terms.reserveCapacity(units.count)
+    for unit in units where unit.occurrence != .excluded {
+      if case .term(let term) = sources[unit.firstSource + index] { terms.append(term) }
+    }
+    let unpacked = segment.lexical.unpacked.lists(of: terms, in: segment.lexical, nil, weights)
+    var next = 0
+    var scorer = LexicalScorer(ids: segment.ids, segment: segment.lexical)
+    scorer.unpacked.reserveCapacity(units.count)
+    for unit in units where unit.occurrence != .excluded {
+      weights.weight = unit.weight * scale
+      switch sources[unit.firstSource + index] {
+      case .none: continue
+      case .term(let term):
+        if let list = unpacked[next] {
+          scorer.unpacked.append(UnpackedCursor(list, weight: weights.weight))
+        } else {
+          let list = segment.lexical.postings.list(term)
+          scorer.packed.append(LexicalScorer.Packed(list: list, term: term, weights: weights))
         }
-      }
-      guard !terms.isEmpty else { return }
-      if let unpacked = segment.lexical.unpacked(for: terms, constants(of: nil)) {
-        UnpackedScorer(ids: segment.ids, postings: unpacked).run(&terms, allowed, &top)
-        return
+        next += 1
+      case .field(let list, _), .phrase(let list, _):
+        scorer.unpacked.append(UnpackedCursor(lists[list], weight: weights.weight))
       }
     }
-    var weights: [LexicalField?: strata_bm25] = [:]
-    let lists = units.compactMap { unit -> LexicalScorer.Source? in
-      guard unit.occurrence != .excluded, let list = list(of: unit, inView: index) else { return nil }
-      var weight = weights[unit.field] ?? constants(of: unit.field)
-      weights[unit.field] = weight
-      weight.weight = unit.weight * scale
-      // Lists made for a query have counts that are weighted already.
-      return LexicalScorer.Source(
-        list: list, weights: weight, lengths: segment.lexical.lengths(of: unit.field),
-        titleWeight: unit.isAsIndexed ? segment.lexical.titleWeight : 1)
-    }
-    LexicalScorer(ids: segment.ids, sources: lists).run(allowed, &top)
-    withExtendedLifetime(self) {}
+    scorer.run(allowed, &top)
+    // The cursors point into them.
+    withExtendedLifetime((self, unpacked)) {}
   }
 
   func text(of unit: Unit) -> String {
@@ -183,6 +196,8 @@ struct LexicalPlan {
     unit.firstSource = sources.count
     if unit.isAsIndexed {
       lookUp(&unit)
+    } else if let field = unit.field, unit.words.count == 1 {
+      lookUp(&unit, in: field)
     } else {
       match(&unit)
       if unit.frequency == 0, unit.occurrence == .optional, unit.words.count > 1 {
@@ -215,9 +230,28 @@ struct LexicalPlan {
     unit.inverse = inverse(unit.frequency)
   }
 
-  /// A phrase, or a word in one field: postings made for this query.
+  /// A word in one field.
+  private mutating func lookUp(_ unit: inout Unit, in field: LexicalField) {
+    let word = words[unit.words.lowerBound]
+    for view in snapshot.views {
+      let segment = view.segment.lexical
+      guard let number = term(of: word, in: segment),
+        let list = segment.unpacked.lists(of: [number], in: segment, field, constants(of: field))[0]
+      else {
+        sources.append(.none)
+        continue
+      }
+      // How rare a word is in a field is counted over all chunks, as everywhere.
+      let frequency = list.count(in: view.live)
+      unit.frequency += frequency
+      sources.append(frequency > 0 ? .field(lists.count, term: number) : .none)
+      if frequency > 0 { lists.append(list) }
+    }
+    unit.inverse = inverse(unit.frequency)
+  }
+
+  /// A phrase, looked for only where it may be found.
   private mutating func match(_ unit: inout Unit) {
-    // Of a phrase that is looked up word by word, each is the first.
     let first = self.words[unit.words.lowerBound].offset
     let words = self.words[unit.words]
     for (index, view) in snapshot.views.enumerated() {
@@ -229,27 +263,24 @@ struct LexicalPlan {
         sources.append(.none)
         continue
       }
-      var matcher = PhraseMatcher(segment: segment, field: unit.field)
-      // How rare a word is in a field is counted over all chunks, as everywhere; a phrase is only looked for where it
-      // may be found.
-      if let postings = matcher.postings(terms, within: words.count == 1 ? view.live : allowed[index]) {
-        unit.frequency += Int(postings.frequencies.first ?? 0)
-        sources.append(.made(made.count))
-        made.append(postings)
-      } else {
+      let found = PhraseMatcher(segment: segment, field: unit.field).matches(terms, within: allowed[index])
+      let list = UnpackedList(
+        found.positions, found.counts, lengths: segment.lengths(of: unit.field), constants(of: unit.field))
+      guard let list else {
         sources.append(.none)
+        continue
       }
+      unit.frequency += list.count
+      sources.append(.phrase(lists.count, matches: matches.count))
+      lists.append(list)
+      matches.append(found)
     }
-    if words.count == 1 {
-      unit.inverse = inverse(unit.frequency)
-    } else {
-      for word in words {
-        let frequency = snapshot.views.reduce(0) { sum, view in
-          let segment = view.segment.lexical
-          return sum + (term(of: word, in: segment).map { view.lexical.documentFrequency(of: $0, in: segment) } ?? 0)
-        }
-        unit.inverse += inverse(frequency)
+    for word in words {
+      let frequency = snapshot.views.reduce(0) { sum, view in
+        let segment = view.segment.lexical
+        return sum + (term(of: word, in: segment).map { view.lexical.documentFrequency(of: $0, in: segment) } ?? 0)
       }
+      unit.inverse += inverse(frequency)
     }
   }
 
@@ -260,12 +291,17 @@ struct LexicalPlan {
 
   private mutating func restrict(to unit: Unit) {
     for index in allowed.indices {
-      var matches = [UInt64](repeating: 0, count: allowed[index].count)
-      list(of: unit, inView: index)?.forEachPosition(limit: snapshot.views[index].segment.count) {
-        matches.setBit($0)
+      var having = [UInt64](repeating: 0, count: allowed[index].count)
+      switch sources[unit.firstSource + index] {
+      case .none: break
+      case .term(let term):
+        let segment = snapshot.views[index].segment.lexical
+        segment.postings.list(term).forEachPosition(limit: segment.count) { having.setBit($0) }
+      case .field(let list, _), .phrase(let list, _):
+        lists[list].forEachPosition { having.setBit($0) }
       }
-      for word in matches.indices {
-        allowed[index][word] &= unit.occurrence == .excluded ? ~matches[word] : matches[word]
+      for word in having.indices {
+        allowed[index][word] &= unit.occurrence == .excluded ? ~having[word] : having[word]
       }
     }
   }

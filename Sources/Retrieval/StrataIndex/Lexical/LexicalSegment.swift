@@ -14,7 +14,7 @@ final class LexicalSegment: Sendable {
   /// How many times an occurrence in the title counts.
   let titleWeight: UInt32
   let chunkTerms: ChunkTerms
-  let cache = UnpackedCache()
+  let unpacked = UnpackedLists()
 
   /// How many postings there are.
   let postingCount: Int

@@ -12,81 +12,77 @@ struct PostingCursor {
   private let positions: UnsafeMutablePointer<UInt32>
   private let counts: UnsafeMutablePointer<UInt32>
   private let scores: UnsafeMutablePointer<Int32>
-  /// The most that a posting of each block scores.
-  private let bounds: UnsafeMutablePointer<Int32>
 
   /// The block that the cursor is in.
   private(set) var block = 0
   /// Next posting within the block.
   private var index = 0
   private var unpackedBlock = -1
+  /// How many postings were unpacked.
+  private(set) var walkedCount = 0
   private var scoredBlock = -1
-  /// The most that the word adds within the window at hand.
-  var windowBound: Int32 = 0
+  /// The block that ``bound(of:)`` was asked for last.
+  private var boundedBlock = -1
+  private var blockBound: Int32 = 0
 
   /// 4-byte values of scratch memory that a cursor needs.
-  static func scratchCount(of list: PostingList) -> Int { 3 * Postings.blockCount + list.blocks.count }
+  static let scratchCount = 3 * Postings.blockCount
 
   init(
     list: PostingList, weights: strata_bm25, lengths: UnsafePointer<UInt32>, chunkCount: Int, titleWeight: UInt32,
-    scratch: UnsafeMutablePointer<UInt32>
+    scratch: UnsafeMutablePointer<Int32>
   ) {
     self.list = list
     self.weights = weights
     self.lengths = lengths
     self.chunkCount = chunkCount
     self.titleWeight = titleWeight
-    positions = scratch
-    counts = scratch + Postings.blockCount
-    let rest = UnsafeMutableRawPointer(scratch + 2 * Postings.blockCount)
-      .bindMemory(to: Int32.self, capacity: Postings.blockCount + list.blocks.count)
-    scores = rest
-    bounds = rest + Postings.blockCount
-    boundBlocks()
+    scores = scratch
+    positions = UnsafeMutableRawPointer(scratch + Postings.blockCount)
+      .bindMemory(to: UInt32.self, capacity: 2 * Postings.blockCount)
+    counts = positions + Postings.blockCount
   }
 
-  private mutating func boundBlocks() {
+  /// The most that a posting of a block scores.
+  private mutating func bound(of block: Int) -> Int32 {
+    guard block != boundedBlock else { return blockBound }
+    boundedBlock = block
     guard !list.impacts.isEmpty else {
-      scoreBlock()
-      var most: Int32 = 0
-      for index in 0..<list.count(of: 0) { most = max(most, scores[index]) }
-      bounds[0] = most
-      return
+      blockBound = Int32(min(weights.weight, 0x1p30)) + 2
+      return blockBound
     }
-    for block in list.blocks.indices {
-      var share: Float = 0
-      for index in (block * Postings.impactCount)..<((block + 1) * Postings.impactCount) {
-        let impact = list.impacts[index]
-        let frequency = Float(impact >> 32)
-        let norm = weights.offset + weights.factor * Float(UInt32(truncatingIfNeeded: impact))
-        share = max(share, frequency / (frequency + norm))
-      }
-      // Rounding can lift a posting's share a little above that of a pair that bounds it.
-      bounds[block] = Int32(min(weights.weight * min(share * 1.000_001, 1), 0x1p30)) + 2
+    var share: Float = 0
+    for index in (block * Postings.impactCount)..<((block + 1) * Postings.impactCount) {
+      let impact = list.impacts[index]
+      let frequency = Float(impact >> 32)
+      let norm = weights.offset + weights.factor * Float(UInt32(truncatingIfNeeded: impact))
+      share = max(share, frequency / (frequency + norm))
     }
+    // Rounding can lift a posting's share a little above that of a pair that bounds it.
+    blockBound = Int32(min(weights.weight * min(share * 1.000_001, 1), 0x1p30)) + 2
+    return blockBound
   }
-
-  var isAtEnd: Bool { block >= list.blocks.count }
 
   /// Moves to the block that may hold `position`, without unpacking it.
   @inline(__always)
-  mutating func skip(to position: Int) {
+  private mutating func skip(to position: Int) {
     let before = block
     while block < list.blocks.count, Int(list.lasts[block]) < position { block += 1 }
     if block != before { index = 0 }
   }
 
-  /// Sets the bound for the chunks from `start` to before `end`. `skip(to: start)` has been called.
+  /// Moves to the chunks from `start` to before `end`, and says the most that the word adds there.
   @inline(__always)
-  mutating func boundWindow(end: Int) {
-    var bound: Int32 = 0
+  mutating func enter(start: Int, end: Int) -> Int32 {
+    skip(to: start)
+    var most: Int32 = 0
     var block = block
     while block < list.blocks.count {
-      bound = max(bound, bounds[block])
+      most = max(most, bound(of: block))
       if Int(list.lasts[block]) >= end - 1 { break }
       block += 1
     }
-    windowBound = bound
+    return most
   }
 
   /// Adds the scores of all allowed chunks from `start` to before `start + size` to a window.
@@ -112,7 +108,7 @@ struct PostingCursor {
   mutating func score(at position: Int, above score: Int32, others: Int32, least: Int32) -> Int32? {
     skip(to: position)
     guard block < list.blocks.count else { return 0 }
-    if score &+ bounds[block] &+ others < least { return nil }
+    if score &+ bound(of: block) &+ others < least { return nil }
     unpack()
     let count = list.count(of: block)
     var low = index
@@ -131,6 +127,7 @@ struct PostingCursor {
   private mutating func unpack() {
     guard unpackedBlock != block else { return }
     unpackedBlock = block
+    walkedCount += list.count(of: block)
     list.positions(of: block, limit: chunkCount, into: positions)
   }
 

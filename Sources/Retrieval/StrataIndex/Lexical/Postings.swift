@@ -135,6 +135,46 @@ struct PostingList {
     }
   }
 
+  /// How many occurrences of a posting are in the title.
+  func titleCount(of block: Int, _ index: Int) -> UInt32 {
+    guard let data = data.baseAddress else { return 0 }
+    let place = PostingBlock(blocks[block])
+    let count = Int32(count(of: block))
+    let start =
+      place.start + strata_postings_bytes(count, place.gapWidth) + strata_postings_bytes(count, place.countWidth)
+    return strata_postings_value(data + start, count, place.titleWidth, Int32(index))
+  }
+
+  /// The chunks that have the term in a field, and how often.
+  func occurrences(in field: LexicalField, limit: Int) -> (positions: [UInt32], counts: [UInt32]) {
+    var found: (positions: [UInt32], counts: [UInt32]) = ([], [])
+    let size = Postings.blockCount
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 3 * size) { memory in
+      guard let positions = memory.baseAddress, limit > 0 else { return }
+      let (counts, titles) = (positions + size, positions + 2 * size)
+      for block in blocks.indices {
+        self.positions(of: block, limit: limit, into: positions)
+        titleCounts(of: block, into: titles)
+        if field == .body { self.counts(of: block, titleWeight: 1, into: counts, titles: counts) }
+        for index in 0..<count(of: block) {
+          let count = field == .title ? titles[index] : counts[index] - min(counts[index], titles[index])
+          guard count > 0 else { continue }
+          found.positions.append(positions[index])
+          found.counts.append(count)
+        }
+      }
+    }
+    return found
+  }
+
+  /// Occurrences in a field in the chunk at `position`; nil when it is not in the list.
+  func count(at position: Int, limit: Int, in field: LexicalField) -> Int? {
+    guard let all = count(at: position, limit: limit, titleWeight: 1),
+      let withTitle = count(at: position, limit: limit, titleWeight: 2)
+    else { return nil }
+    return field == .title ? withTitle - all : max(0, 2 * all - withTitle)
+  }
+
   /// Occurrences in the chunk at `position`, an occurrence in the title counting `titleWeight` times; nil when it is not
   /// in the list.
   func count(at position: Int, limit: Int, titleWeight: UInt32) -> Int? {
