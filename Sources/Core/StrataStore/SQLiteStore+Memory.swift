@@ -1,4 +1,6 @@
 // Owns facts, episodes and the revision of a tenant's memory in the database.
+//
+// `+tenant` keeps SQLite from walking the tenant's whole index where ids are named.
 import Foundation
 import GRDB
 import StrataCore
@@ -13,10 +15,30 @@ extension SQLiteStore: MemoryStore {
       let rows = try Row.fetchCursor(
         db,
         sql: """
-          SELECT * FROM memory_facts WHERE tenant = ?1 AND (?2 IS NULL OR user = ?2) AND (?3 IS NULL OR agent = ?3)
+          SELECT * FROM memory_facts WHERE tenant = ?1 \(scope == nil ? "" : "AND user = ?2 AND agent = ?3")
             AND (?4 OR retracted_at IS NULL) ORDER BY id
           """, arguments: [tenant, scope?.user, scope?.agent, history])
       return try Array(rows.map(Self.fact))
+    }
+  }
+
+  public func facts(ids: [Int64], tenant: String) async throws -> [MemoryFact] {
+    try await read { db in
+      let rows = try Row.fetchCursor(
+        db,
+        sql: "SELECT * FROM memory_facts WHERE id IN (SELECT value FROM json_each(?)) AND +tenant = ? ORDER BY id",
+        arguments: [Self.json(ids), tenant])
+      return try Array(rows.map(Self.fact))
+    }
+  }
+
+  public func episodes(ids: [Int64], tenant: String) async throws -> [MemoryEpisode] {
+    try await read { db in
+      let rows = try Row.fetchCursor(
+        db,
+        sql: "SELECT * FROM memory_episodes WHERE id IN (SELECT value FROM json_each(?)) AND +tenant = ? ORDER BY id",
+        arguments: [Self.json(ids), tenant])
+      return try Array(rows.map(Self.episode))
     }
   }
 
@@ -36,15 +58,18 @@ extension SQLiteStore: MemoryStore {
     try await write { db in
       try db.execute(
         sql: """
-          INSERT INTO memory_episodes (tenant, user, agent, text, occurred_at, recorded_at, run, readers, is_extracted)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          INSERT INTO memory_episodes (tenant, user, agent, text, occurred_at, recorded_at, run, readers, is_extracted,
+            embedding)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
           episode.scope.tenant, episode.scope.user, episode.scope.agent, Data(episode.text.utf8),
           episode.occurredAt.timeIntervalSinceReferenceDate, episode.recordedAt.timeIntervalSinceReferenceDate,
-          episode.run, Self.text(episode.readers), episode.isExtracted,
+          episode.run, Self.text(episode.readers), episode.isExtracted, episode.embedding.map(VectorCoding.data),
         ])
-      return db.lastInsertedRowID
+      let id = db.lastInsertedRowID
+      try Self.logMemory(db, MemoryRows(episodes: [id]), tenant: episode.scope.tenant)
+      return id
     }
   }
 
@@ -56,23 +81,22 @@ extension SQLiteStore: MemoryStore {
         try db.execute(
           sql: """
             UPDATE memory_facts SET retracted_at = ?
-            WHERE tenant = ? AND retracted_at IS NULL AND id IN (SELECT value FROM json_each(?))
+            WHERE +tenant = ? AND retracted_at IS NULL AND id IN (SELECT value FROM json_each(?))
             """, arguments: [time.timeIntervalSinceReferenceDate, tenant, Self.json(change.retracted)])
       }
       try db.execute(
         sql: """
           UPDATE memory_facts SET confirmations = confirmations + 1
-          WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))
+          WHERE +tenant = ? AND id IN (SELECT value FROM json_each(?))
           """, arguments: [tenant, Self.json(change.confirmed)])
       try db.execute(
-        sql: "UPDATE memory_episodes SET is_extracted = 1 WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))",
+        sql: "UPDATE memory_episodes SET is_extracted = 1 WHERE +tenant = ? AND id IN (SELECT value FROM json_each(?))",
         arguments: [tenant, Self.json(change.extractedEpisodes)])
       let added = try change.added.map { try Self.insert(db, $0) }
-      try db.execute(
-        sql: """
-          INSERT INTO memory_revisions (tenant, revision) VALUES (?, 1)
-          ON CONFLICT (tenant) DO UPDATE SET revision = revision + 1
-          """, arguments: [tenant])
+      try Self.countUp(db, tenant, by: 1)
+      // Neither how often a fact was said nor whether an episode was read changes what is found.
+      let rows = MemoryRows(facts: added + change.retracted + change.erased, episodes: change.erasedEpisodes)
+      try Self.logMemory(db, rows, tenant: tenant)
       return added
     }
     // What was forgotten must not live on in the write-ahead log.
@@ -84,7 +108,7 @@ extension SQLiteStore: MemoryStore {
     for (table, ids) in [("memory_facts", change.erased), ("memory_episodes", change.erasedEpisodes)]
     where !ids.isEmpty {
       try db.execute(
-        sql: "DELETE FROM \(table) WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))",
+        sql: "DELETE FROM \(table) WHERE +tenant = ? AND id IN (SELECT value FROM json_each(?))",
         arguments: [tenant, json(ids)])
     }
   }
@@ -110,6 +134,15 @@ extension SQLiteStore: MemoryStore {
     try Int64.fetchOne(db, sql: "SELECT revision FROM memory_revisions WHERE tenant = ?", arguments: [tenant]) ?? 0
   }
 
+  /// The tenant's row, made when there is none.
+  static func countUp(_ db: Database, _ tenant: String, by count: Int64) throws {
+    try db.execute(
+      sql: """
+        INSERT INTO memory_revisions (tenant, revision, identity) VALUES (?1, ?2, lower(hex(randomblob(16))))
+        ON CONFLICT (tenant) DO UPDATE SET revision = revision + ?2
+        """, arguments: [tenant, count])
+  }
+
   private static func fact(_ row: Row) -> MemoryFact {
     MemoryFact(
       id: row["id"], scope: scope(row), subject: string(row["subject"]), predicate: string(row["predicate"]),
@@ -124,7 +157,7 @@ extension SQLiteStore: MemoryStore {
     MemoryEpisode(
       id: row["id"], scope: scope(row), text: string(row["text"]), occurredAt: date(row["occurred_at"]),
       recordedAt: date(row["recorded_at"]), run: row["run"], readers: readers(row["readers"]),
-      isExtracted: row["is_extracted"])
+      isExtracted: row["is_extracted"], embedding: (row["embedding"] as Data?).map(VectorCoding.vector))
   }
 
   private static func scope(_ row: Row) -> MemoryScope {
@@ -133,7 +166,7 @@ extension SQLiteStore: MemoryStore {
 
   private static func string(_ data: Data) -> String { String(decoding: data, as: UTF8.self) }
   private static func date(_ seconds: Double) -> Date { Date(timeIntervalSinceReferenceDate: seconds) }
-  private static func json(_ ids: [Int64]) -> String { JSON.array(ids.map { .int(Int($0)) }).text() }
+  static func json(_ ids: [Int64]) -> String { JSON.array(ids.map { .int(Int($0)) }).text() }
   private static func text(_ readers: [Reader]) -> String {
     JSON.array(readers.map { .string($0.description) }).text()
   }

@@ -24,6 +24,7 @@ enum Schema {
     }
     migrator.registerMigration("4 memory") { db in try db.execute(sql: memory) }
     migrator.registerMigration("5 extractions") { db in try db.execute(sql: extractions) }
+    migrator.registerMigration("6 memory changes") { db in try db.execute(sql: memoryChanges) }
     return migrator
   }
 
@@ -256,6 +257,24 @@ enum Schema {
       tenant TEXT PRIMARY KEY,
       revision INTEGER NOT NULL
     ) WITHOUT ROWID;
+    """
+
+  /// What an index follows: each row names facts and episodes that were added, changed or erased. The first of a tenant
+  /// names none: an index that has seen nothing reads everything.
+  private static let memoryChanges = """
+    CREATE TABLE memory_changes (
+      token INTEGER PRIMARY KEY AUTOINCREMENT,
+      tenant TEXT NOT NULL,
+      facts BLOB,
+      episodes BLOB
+    );
+    CREATE INDEX memory_changes_by_tenant ON memory_changes (tenant, token);
+    ALTER TABLE memory_episodes ADD COLUMN embedding BLOB;
+    ALTER TABLE memory_revisions ADD COLUMN identity TEXT NOT NULL DEFAULT '';
+    INSERT INTO memory_revisions (tenant, revision)
+      SELECT DISTINCT tenant, 0 FROM memory_episodes WHERE tenant NOT IN (SELECT tenant FROM memory_revisions);
+    UPDATE memory_revisions SET identity = lower(hex(randomblob(16)));
+    INSERT INTO memory_changes (tenant) SELECT tenant FROM memory_revisions;
     """
 
   /// A revision is one write. `relation_changes` tells what each did, so that readers can follow; old ones are cut off.

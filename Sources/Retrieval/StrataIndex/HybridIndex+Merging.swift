@@ -124,6 +124,16 @@ extension HybridIndex {
     try flush()
   }
 
+  /// Writes those files anew that hold removed chunks, so that nothing of these is left on disk, and commits.
+  ///
+  /// - Throws: when the disk refuses. Does nothing in a folder that another process writes to.
+  public func purge() throws(IndexError) {
+    try flush()
+    while try merge({ views in
+      views.firstIndex { $0.keptCount < $0.segment.count }.map { $0..<$0 + 1 }
+    }) {}
+  }
+
   /// Merges the files that `choose` picks, without holding up changes or searches.
   /// - Returns: whether there may be more to merge.
   @discardableResult

@@ -100,10 +100,12 @@ public struct MemoryEpisode: Sendable, Hashable {
   public var readers: [Reader]
   /// Whether facts have been looked for in it.
   public var isExtracted: Bool
+  /// Normalized; nil without an embedder.
+  public var embedding: [Float]?
 
   public init(
     id: Int64 = 0, scope: MemoryScope, text: String, occurredAt: Date, recordedAt: Date, run: String? = nil,
-    readers: [Reader], isExtracted: Bool = false
+    readers: [Reader], isExtracted: Bool = false, embedding: [Float]? = nil
   ) {
     self.id = id
     self.scope = scope
@@ -113,6 +115,7 @@ public struct MemoryEpisode: Sendable, Hashable {
     self.run = run
     self.readers = readers
     self.isExtracted = isExtracted
+    self.embedding = embedding
   }
 }
 
@@ -139,14 +142,29 @@ public struct MemoryChange: Sendable, Hashable {
   }
 }
 
-/// Keeps memories durably. Each mutating call is one transaction.
+/// Rows of a memory, by their ids.
+public struct MemoryRows: Sendable, Hashable {
+  public var facts: [Int64]
+  public var episodes: [Int64]
+
+  public init(facts: [Int64] = [], episodes: [Int64] = []) {
+    self.facts = facts
+    self.episodes = episodes
+  }
+}
+
+/// Keeps memories durably, and tells what changed, so that an index can follow. Each mutating call is one transaction.
 public protocol MemoryStore: Sendable {
   /// Rows of a tenant, whoever's, whose readers are left to the caller. In id order.
   /// - Parameters:
   ///   - scope: nil for all of the tenant's.
   ///   - history: also rows that are no longer believed.
   func facts(tenant: String, scope: MemoryScope?, history: Bool) async throws -> [MemoryFact]
+  /// Those that are there, in id order.
+  func facts(ids: [Int64], tenant: String) async throws -> [MemoryFact]
   func episodes(of scope: MemoryScope, extracted: Bool?, limit: Int) async throws -> [MemoryEpisode]
+  /// Those that are there, in id order.
+  func episodes(ids: [Int64], tenant: String) async throws -> [MemoryEpisode]
   /// - Returns: the id.
   func add(_ episode: MemoryEpisode) async throws -> Int64
   /// - Parameter revision: what the change was decided upon.
@@ -155,6 +173,20 @@ public protocol MemoryStore: Sendable {
   func apply(_ change: MemoryChange, tenant: String, ifRevisionIs revision: Int64) async throws -> [Int64]?
   /// Grows with each change of the tenant's facts, whichever process makes it.
   func memoryRevision(tenant: String) async throws -> Int64
+
+  // MARK: Following
+
+  /// The tenants that have or had a memory.
+  func memoryTenants() async throws -> [String]
+  /// Ties what is made from the tenant's memory to this store; nil for a tenant of whom nothing was ever remembered.
+  func memoryIdentity(tenant: String) async throws -> String?
+  /// Every row, history included.
+  func memoryRows(tenant: String) async throws -> MemoryRows
+  /// Grows with each change of the tenant's facts or episodes that a search could notice; 0 before the first.
+  func memoryToken(tenant: String) async throws -> Int64
+  /// The rows that were added, changed or erased after `token`, and the token up to which this tells.
+  /// - Returns: nil when `token` is too old: read every row again, after taking a new token.
+  func memoryChanges(since token: Int64, tenant: String) async throws -> (rows: MemoryRows, token: Int64)?
 }
 
 /// What recalling asks for.
@@ -181,6 +213,17 @@ public struct RecalledFact: Sendable, Hashable {
 
   public init(fact: MemoryFact, score: Double) {
     self.fact = fact
+    self.score = score
+  }
+}
+
+/// An episode that recalling found. Scores compare only within one answer; higher is better.
+public struct RecalledEpisode: Sendable, Hashable {
+  public var episode: MemoryEpisode
+  public var score: Double
+
+  public init(episode: MemoryEpisode, score: Double) {
+    self.episode = episode
     self.score = score
   }
 }

@@ -17,28 +17,28 @@ public struct MemoryLimits: Sendable, Hashable {
 
 /// Facts and episodes per user and agent, bi-temporal, searched like documents and gated by the same permissions.
 ///
-/// Recall is a hybrid search over the rows that hold at the moment asked for; importance and how often something was
-/// said break near ties. The index of the present is kept until the store's revision moves; that of another moment is
-/// made for the question, since scopes are small.
+/// The store is written first; the index follows its change feed, as that of documents does, before each search.
 public actor AgentMemory: Memory {
   private let store: any MemoryStore
+  /// Where what is remembered is searched.
+  public nonisolated let index: MemoryIndex
   private let embedder: (any Embedder)?
   private let extractor: any FactExtractor
   private let agent: String
   private let limits: MemoryLimits
   private let now: @Sendable () -> Date
-  private var present: [String: Present] = [:]
+  private let search: MemorySearch
 
-  private struct Present {
-    var revision: Int64
-    var view: MemoryView
-  }
-
+  /// - Parameter index: shared by the agents of this process; nil makes one in memory.
   public init(
-    store: any MemoryStore, embedder: (any Embedder)? = nil, extractor: any FactExtractor = PatternFactExtractor(),
-    agent: String = "assistant", limits: MemoryLimits = MemoryLimits(), now: @escaping @Sendable () -> Date = { Date() }
+    store: any MemoryStore, index: MemoryIndex? = nil, embedder: (any Embedder)? = nil,
+    extractor: any FactExtractor = PatternFactExtractor(), agent: String = "assistant",
+    limits: MemoryLimits = MemoryLimits(), now: @escaping @Sendable () -> Date = { Date() }
   ) {
+    let index = index ?? MemoryIndex(store: store, embedder: embedder)
     self.store = store
+    self.index = index
+    search = MemorySearch(store: store, index: index, embedder: embedder, agent: agent, now: now)
     self.embedder = embedder
     self.extractor = extractor
     self.agent = agent
@@ -68,7 +68,7 @@ public actor AgentMemory: Memory {
     let time = now()
     let episode = MemoryEpisode(
       scope: scope, text: text, occurredAt: time, recordedAt: time, run: run,
-      readers: Self.withOwner(readers, principal))
+      readers: Self.withOwner(readers, principal), embedding: try await embedder?.embed([text]).first)
     let id = try await store.add(episode)
     let statements = try await extractor.statements(in: text, at: time)
     let added = try await state(
@@ -133,26 +133,14 @@ public actor AgentMemory: Memory {
 
   // MARK: Recalling
 
+  /// Facts that the query is about, best first, of those that hold at the moment asked for.
   public func recall(_ query: MemoryQuery, as principal: Principal) async throws -> [RecalledFact] {
-    guard query.limit > 0, query.text.contains(where: { !$0.isWhitespace }) else { return [] }
-    let vector = try await embedder?.embed([query.text]).first
-    return try await view(asOf: query.asOf, knownAt: query.knownAt, principal).recall(
-      query, vector: vector, as: principal)
+    try await search.facts(query, as: principal)
   }
 
-  private func view(asOf: Date?, knownAt: Date?, _ principal: Principal) async throws -> MemoryView {
-    let time = now()
-    guard asOf == nil, knownAt == nil else {
-      let rows = try await store.facts(tenant: principal.tenant, scope: nil, history: true)
-      return try MemoryView(
-        rows.filter { $0.holds(at: asOf ?? time, knownAt: knownAt ?? time) }, dimension: embedder?.dimension)
-    }
-    let revision = try await store.memoryRevision(tenant: principal.tenant)
-    if let known = present[principal.tenant], known.revision == revision { return known.view.holding(at: time) }
-    let view = try MemoryView(
-      try await store.facts(tenant: principal.tenant, scope: nil, history: false), dimension: embedder?.dimension)
-    present[principal.tenant] = Present(revision: revision, view: view)
-    return view.holding(at: time)
+  /// What was said that the query is about, best first, up to the moment asked for.
+  public func recallEpisodes(_ query: MemoryQuery, as principal: Principal) async throws -> [RecalledEpisode] {
+    try await search.episodes(query, as: principal)
   }
 
   /// What the principal's own scope holds, oldest first.
@@ -184,6 +172,7 @@ public actor AgentMemory: Memory {
       }
       guard !change.isEmpty else { return 0 }
       if try await store.apply(change, tenant: scope.tenant, ifRevisionIs: revision) != nil {
+        try await index.purge(scope.tenant)
         return change.erased.count
       }
     }
@@ -216,6 +205,7 @@ public actor AgentMemory: Memory {
     }
     report.merged = merged
     report.dropped = try await enforceLimits(scope)
+    try await index.purge(scope.tenant)
     return report
   }
 

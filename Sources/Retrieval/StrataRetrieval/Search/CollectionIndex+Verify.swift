@@ -42,7 +42,7 @@ public struct IndexVerification: Sendable {
 }
 
 extension CollectionIndex {
-  /// Catches up, then compares every current chunk of the store with the index, and checks every byte of its files.
+  /// Catches up, then compares every entry that the store gives with the index, and checks every byte of its files.
   ///
   /// - Throws: when the store cannot be read, or changes so fast that no moment can be compared.
   public func verify() async throws -> IndexVerification {
@@ -52,7 +52,7 @@ extension CollectionIndex {
       let token = index.token
       var verification = try await compare(snapshot)
       verification.token = token
-      guard let feed = store as? any ChangeFeed, try await feed.changeToken(in: collection) != token else {
+      guard let newest = try await source.token(), newest != token else {
         verification.problems += index.verifyFiles().map { IndexProblem(.file, nil, $0) }
         return verification
       }
@@ -68,16 +68,15 @@ extension CollectionIndex {
     snapshot.forEachChunk { fingerprint in
       if indexed.updateValue(fingerprint, forKey: fingerprint.id) != nil {
         result.problems.append(
-          IndexProblem(.twice, fingerprint.id, "Chunk \(fingerprint.id) is in the index twice."))
+          IndexProblem(
+            .twice, fingerprint.id, "\(source.name(fingerprint.id, document: nil)) is in the index twice."))
       }
     }
-    let records = Self.byPath(try await store.documents(in: collection))
-    let ids = try await store.chunkIDs(in: collection)
-    for start in stride(from: 0, to: ids.count, by: 2000) {
-      let page = try await store.chunks(ids: Array(ids[start..<min(ids.count, start + 2000)]))
-      for entry in try await entries(page, of: records) {
+    let ids = try await source.ids()
+    for start in stride(from: 0, to: ids.count, by: Self.pageEntryCount) {
+      for entry in try await source.entries(Array(ids[start..<min(ids.count, start + Self.pageEntryCount)])) {
         result.chunkCount += 1
-        let place = "Chunk \(entry.id) of \(entry.document)"
+        let place = source.name(entry.id, document: entry.document)
         guard let found = indexed.removeValue(forKey: entry.id) else {
           result.problems.append(IndexProblem(.missing, entry.id, "\(place) is not in the index."))
           continue
@@ -98,7 +97,9 @@ extension CollectionIndex {
       }
     }
     for id in indexed.keys.sorted() {
-      result.problems.append(IndexProblem(.extra, id, "Chunk \(id) is in the index, but not in the store."))
+      result.problems.append(
+        IndexProblem(
+          .extra, id, "\(source.name(id, document: nil)) is in the index, but not in the store."))
     }
     return result
   }

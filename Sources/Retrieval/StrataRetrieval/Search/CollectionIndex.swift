@@ -1,11 +1,11 @@
-// Owns the index of one collection and keeps it as the store is, whoever changes the store. Knows nothing about queries
-// or files.
+// Owns the index of a part of the store and keeps it as the store is, whoever changes the store. Knows nothing about
+// queries or files, and what the entries are only its source knows.
 import Foundation
 import StrataCore
 import StrataIndex
 
-/// The searchable form of a collection. What happens to the store, in this process or another, arrives with
-/// ``refresh()``: the store's change feed says what.
+/// The searchable form of a collection's documents, or of a tenant's memory (``MemoryIndex``). What happens to the store,
+/// in this process or another, arrives with ``refresh()``: the store's change feed says what.
 ///
 /// The store is the truth. The index remembers the change token up to which it has followed, on disk too when it is
 /// kept in a folder, so that a start costs as much as has changed since, and applying a change twice changes nothing.
@@ -14,14 +14,8 @@ public actor CollectionIndex {
   public nonisolated let collection: String
   /// Why an index that was there had to be given up for a new one, if it had to.
   public nonisolated let repair: IndexError?
-  let store: any DocumentStore
+  nonisolated let source: any IndexSource
   private var isLoaded: Bool
-  /// The embedder whose vectors belong here; nil takes those of the right length.
-  private let embedder: String?
-  /// False from when the collection has another embedder: its vectors mean nothing beside those that are here.
-  private var takesVectors = true
-  /// How entities are found; nil until the store has been asked.
-  private var extraction: GraphExtraction?
   /// The update that runs: one at a time, since an older state must never be applied over a newer one.
   private var running: Task<Void, any Error>?
 
@@ -36,33 +30,21 @@ public actor CollectionIndex {
   ///   - embedder: its identity.
   public init(store: any DocumentStore, dimension: Int?, embedder: String? = nil, collection: String = "default") {
     self.init(
-      store, HybridIndex(dimension: dimension, bm25: Self.bm25), embedder: embedder, collection: collection,
-      repair: nil, extraction: nil)
+      DocumentSource(store, collection: collection, dimension: dimension, embedder: embedder),
+      HybridIndex(dimension: dimension, bm25: Self.bm25), name: collection)
   }
 
-  private init(
-    _ store: any DocumentStore, _ index: HybridIndex, embedder: String?, collection: String, repair: IndexError?,
-    extraction: GraphExtraction?
-  ) {
-    self.store = store
+  init(_ source: any IndexSource, _ index: HybridIndex, name: String, repair: IndexError? = nil) {
+    self.source = source
     self.index = index
-    self.embedder = embedder
-    self.collection = collection
+    collection = name
     self.repair = repair
-    self.extraction = extraction
     isLoaded = index.token > 0
   }
 
   public var chunkCount: Int { index.snapshot().count }
 
   // MARK: In a folder
-
-  /// Where a collection keeps the mark that ties its index to its store.
-  private static let identitySetting = "index.identity"
-  /// Where a collection keeps its ``HistoryPolicy``, see ``setHistory(_:store:collection:)``.
-  private static let historySetting = "index.history"
-  /// Where a collection keeps how its vectors are searched, see ``setVectors(_:store:collection:)``.
-  private static let vectorsSetting = "index.vectors"
 
   /// The index in `folder`, which goes on where it was. A damaged one, and one that was made for another store or with
   /// other settings, gives way to a new one, see ``repair``.
@@ -89,20 +71,29 @@ public actor CollectionIndex {
     options.identity = [
       try await identity(store: store, collection: collection), embedder ?? "", extraction.fingerprint,
     ].joined(separator: " ")
-    let path = indexFolder(folder, collection: collection)
+    let source = DocumentSource(
+      store, collection: collection, dimension: dimension, embedder: embedder, extraction: extraction)
+    return try open(
+      source, name: collection, dimension: dimension, folder: indexFolder(folder, collection: collection),
+      repairsDamage: repairsDamage, options: options)
+  }
+
+  /// - Parameter folder: of this index alone.
+  static func open(
+    _ source: any IndexSource, name: String, dimension: Int?, folder: String, repairsDamage: Bool,
+    options: HybridIndex.Options
+  ) throws -> CollectionIndex {
     do throws(IndexError) {
-      let index = try HybridIndex.open(folder: path, dimension: dimension, bm25: Self.bm25, options: options)
-      return CollectionIndex(
-        store, index, embedder: embedder, collection: collection, repair: nil, extraction: extraction)
+      let index = try HybridIndex.open(folder: folder, dimension: dimension, bm25: bm25, options: options)
+      return CollectionIndex(source, index, name: name)
     } catch {
       guard repairsDamage, error.isCuredByRebuilding else { throw error }
-      guard try discard(path) else {
+      guard try discard(folder) else {
         // Somebody still searches by the embedder of before, in this process or another: the next start makes the files.
-        return CollectionIndex(store: store, dimension: dimension, embedder: embedder, collection: collection)
+        return CollectionIndex(source, HybridIndex(dimension: dimension, bm25: bm25), name: name)
       }
-      let index = try HybridIndex.open(folder: path, dimension: dimension, bm25: Self.bm25, options: options)
-      return CollectionIndex(
-        store, index, embedder: embedder, collection: collection, repair: error, extraction: extraction)
+      let index = try HybridIndex.open(folder: folder, dimension: dimension, bm25: bm25, options: options)
+      return CollectionIndex(source, index, name: name, repair: error)
     }
   }
 
@@ -117,63 +108,6 @@ public actor CollectionIndex {
     }
   }
 
-  /// The folder of a collection's index. Letters, digits, `-` and `_` of its name stay; others become hexadecimal.
-  public static func indexFolder(_ folder: String, collection: String) -> String {
-    let name = collection.utf8.map { byte in
-      let character = Character(Unicode.Scalar(byte))
-      let isPlain = byte < 128 && (character.isLetter || character.isNumber || byte == 45 || byte == 95)
-      return isPlain ? String(character) : "%" + String(byte, radix: 16)
-    }.joined()
-    return "\(folder)/\(name.isEmpty ? "%" : name)"
-  }
-
-  private static func identity(store: any DocumentStore, collection: String) async throws -> String {
-    if let known = try await store.setting(identitySetting, in: collection) { return known }
-    let new = UUID().uuidString
-    try await store.setSetting(identitySetting, to: new, in: collection)
-    return new
-  }
-
-  /// What ``setVectors(_:store:collection:)`` said last.
-  public static func vectors(store: any DocumentStore, collection: String = "default") async throws -> VectorOptions {
-    guard let text = try await store.setting(vectorsSetting, in: collection), let json = try? JSON(parsing: text)
-    else { return .default }
-    let isLists = json["structure"]?.stringValue == "lists"
-    let lists = VectorListOptions(
-      count: json["lists"]?.intValue, partWidth: json["part_width"]?.intValue ?? 2, probes: json["probes"]?.intValue)
-    return VectorOptions(structure: isLists ? .lists(lists) : .graph)
-  }
-
-  /// Chooses how the collection's vectors are searched. An index that is open goes on as before; the next that is opened
-  /// for writing remakes its segments in the background.
-  public static func setVectors(
-    _ structure: VectorStructure, store: any DocumentStore, collection: String = "default"
-  ) async throws {
-    var json: JSON = ["structure": "graph"]
-    if case .lists(let options) = structure {
-      json = [
-        "structure": "lists", "part_width": .int(options.partWidth), "lists": options.count.map(JSON.int) ?? .null,
-        "probes": options.probes.map(JSON.int) ?? .null,
-      ]
-    }
-    try await store.setSetting(vectorsSetting, to: json.text(), in: collection)
-  }
-
-  private static func history(store: any DocumentStore, collection: String) async throws -> HistoryPolicy {
-    guard let text = try await store.setting(historySetting, in: collection), let json = try? JSON(parsing: text),
-      let seconds = json["seconds"]?.intValue, let limit = json["chunks"]?.intValue
-    else { return .none }
-    return HistoryPolicy(age: .seconds(seconds), chunkLimit: limit)
-  }
-
-  /// Says what the collection's index keeps of removed chunks, from the next time it is opened.
-  public static func setHistory(
-    _ policy: HistoryPolicy, store: any DocumentStore, collection: String = "default"
-  ) async throws {
-    let json: JSON = ["seconds": .int(Int(policy.age.components.seconds)), "chunks": .int(policy.chunkLimit)]
-    try await store.setSetting(historySetting, to: json.text(), in: collection)
-  }
-
   // MARK: Following the store
 
   /// Makes the index equal to the store: by what has changed since the last time, or by reading all of it.
@@ -181,11 +115,7 @@ public actor CollectionIndex {
 
   /// Applies what happened to the store since the last time.
   public func refresh() async throws {
-    if isLoaded, running == nil, let feed = store as? any ChangeFeed,
-      try await feed.changeToken(in: collection) == index.token
-    {
-      return
-    }
+    if isLoaded, running == nil, let token = try await source.token(), token == index.token { return }
     try await inTurn { try await self.update() }
   }
 
@@ -206,43 +136,34 @@ public actor CollectionIndex {
   }
 
   private func update() async throws {
-    guard isLoaded, let feed = store as? any ChangeFeed else { return try await readAll() }
-    guard try await feed.changeToken(in: collection) != index.token else { return }
-    guard let changes = try await feed.changes(since: index.token, in: collection) else { return try await readAll() }
-    if changes.embedderChanged { takesVectors = false }
-    // Chunks are told again when they get their vectors, or a model has read them.
-    let chunks = changes.added + (takesVectors ? changes.embedded : [])
-    let records = Self.byPath(try await store.documents(Array(Set(chunks.map(\.document))), in: collection))
+    guard isLoaded, let token = try await source.token() else { return try await readAll() }
+    guard token != index.token else { return }
+    guard let changes = try await source.changes(since: index.token) else { return try await readAll() }
     for (document, readers) in changes.readers {
       index.setReaders(readers, of: index.chunks(ofDocument: document))
     }
-    let entries = try await entries(chunks, of: records).filter { !index.holds($0) }
+    let entries = changes.entries.filter { !index.holds($0) }
     try index.apply(
-      adding: entries, removing: changes.removed, removedAt: times(of: changes.removed, records),
+      adding: entries, removing: changes.removed, removedAt: try await times(of: changes.removed),
       token: changes.token)
     // So that the next start has less to do.
-    if entries.count + changes.removed.count > Self.pageChunkCount { try? index.flush() }
+    if entries.count + changes.removed.count > Self.pageEntryCount { try? index.flush() }
   }
 
-  /// Chunks that are read at a time: with their vectors a few megabytes.
-  private static let pageChunkCount = 2000
+  /// Entries that are read at a time: with their vectors a few megabytes.
+  static let pageEntryCount = 2000
 
   private func readAll() async throws {
     // The token first: what happens while we read will be told again, which does no harm.
-    let token = try await (store as? any ChangeFeed)?.changeToken(in: collection) ?? 0
-    if let embedder, let current = try await store.embedders(of: collection).current, current != embedder {
-      takesVectors = false
-    }
-    let records = Self.byPath(try await store.documents(in: collection))
-    let ids = try await store.chunkIDs(in: collection)
+    let token = try await source.token() ?? 0
+    let ids = try await source.ids()
     let gone = Array(index.chunkIDs().subtracting(ids))
-    try index.apply(adding: [], removing: gone, removedAt: times(of: gone, records))
-    for start in stride(from: 0, to: ids.count, by: Self.pageChunkCount) {
-      let page = try await store.chunks(ids: Array(ids[start..<min(ids.count, start + Self.pageChunkCount)]))
-      let entries = try await entries(page, of: records)
+    try index.apply(adding: [], removing: gone, removedAt: try await times(of: gone))
+    for start in stride(from: 0, to: ids.count, by: Self.pageEntryCount) {
+      let entries = try await source.entries(Array(ids[start..<min(ids.count, start + Self.pageEntryCount)]))
       try index.apply(adding: entries.filter { !index.holds($0) })
-      for (document, readers) in Dictionary(entries.map { ($0.document, $0.readers) }, uniquingKeysWith: { $1 }) {
-        index.setReaders(readers, of: index.chunks(ofDocument: document))
+      for (readers, same) in Dictionary(grouping: entries, by: \.readers) {
+        index.setReaders(readers, of: same.map(\.id))
       }
     }
     try index.apply(adding: [], token: token)
@@ -250,47 +171,13 @@ public actor CollectionIndex {
     try? index.flush()
   }
 
-  static func byPath(_ records: [DocumentRecord]) -> [String: DocumentRecord] {
-    Dictionary(records.map { ($0.path, $0) }) { $1 }
-  }
+  /// How the entities of questions are found.
+  func graphExtraction() async throws -> GraphExtraction { try await source.graphExtraction() }
 
-  /// How the entities of chunks are found.
-  func graphExtraction() async throws -> GraphExtraction {
-    if let extraction { return extraction }
-    let chosen = try await GraphExtraction.chosen(for: collection, in: store)
-    extraction = chosen
-    return chosen
-  }
-
-  func entries(_ chunks: [ChunkRecord], of records: [String: DocumentRecord]) async throws -> [IndexEntry] {
-    let extraction = try await graphExtraction()
-    var answers: [String: JSON] = [:]
-    if case .model(let identity) = extraction, let cache = store as? any ExtractionCache {
-      answers = try await cache.cachedExtractions(chunks.compactMap(\.inputHash), extractor: identity)
-    }
-    return chunks.compactMap { chunk in
-      guard let record = records[chunk.document], record.version == chunk.version else { return nil }
-      var chunk = chunk
-      // Vectors of another embedder than this index is made for are worth nothing here.
-      if chunk.embedding?.count != index.dimension || !takesVectors { chunk.embedding = nil }
-      var entry = IndexEntry(chunk, of: record)
-      if extraction != .off {
-        let answer = chunk.inputHash.flatMap { answers[$0] }
-        entry.entities =
-          answer.map { ChunkEntities(answer: $0, text: chunk.text, title: record.title) }
-          ?? EntityExtractor().entities(in: chunk.text, title: record.title)
-      }
-      return entry
-    }
-  }
-
-  /// A chunk that was replaced went when its document's new version came.
-  private func times(of removed: [Int64], _ records: [String: DocumentRecord]) -> [Int64: Date] {
+  private func times(of removed: [Int64]) async throws -> [Int64: Date] {
     guard index.options.history.keepsAnything else { return [:] }
-    var times: [Int64: Date] = [:]
-    for id in removed {
-      if let path = index.document(ofChunk: id), let record = records[path] { times[id] = record.ingestedAt }
-    }
-    return times
+    var documents: [Int64: String] = [:]
+    for id in removed { documents[id] = index.document(ofChunk: id) }
+    return try await source.removalTimes(documents)
   }
 }
