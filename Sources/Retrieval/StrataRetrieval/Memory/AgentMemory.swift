@@ -143,6 +143,24 @@ public actor AgentMemory: Memory {
     try await search.episodes(query, as: principal)
   }
 
+  /// What documents and this memory know about a question, both in one state of the store: whatever was written before a
+  /// write that one of them shows, the other shows too.
+  ///
+  /// - Parameters:
+  ///   - query: as of a time it asks for the documents of then, and for what was believed then.
+  ///   - limit: most facts.
+  public func context(
+    _ query: QuerySpec, facts limit: Int = 8, documents: HybridRetriever, as principal: Principal
+  ) async throws -> (passages: [Passage], facts: [RecalledFact]) {
+    let remembered = try await index.index(of: principal.tenant)
+    let states = try await CollectionIndex.snapshots(of: [documents.index, remembered])
+    let past = try query.asOf.map { try documents.index.index.snapshot(asOf: $0) }
+    async let passages = documents.search(query, in: past ?? states[0], as: principal)
+    let facts = try await search.facts(
+      MemoryQuery(query.text, limit: limit, asOf: query.asOf, knownAt: query.asOf), in: states[1], as: principal)
+    return (try await passages, facts)
+  }
+
   /// What the principal's own scope holds, oldest first.
   /// - Parameter history: also what is no longer believed.
   public func list(history: Bool = false, as principal: Principal) async throws -> [MemoryFact] {

@@ -55,9 +55,14 @@ public final class HybridRetriever: Retriever {
   public func refresh() async throws { try await index.refresh() }
 
   public func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage] {
-    guard query.limit > 0, query.text.contains(where: { !$0.isWhitespace }) else { return [] }
     try await index.refresh()
     let snapshot = try query.asOf.map { try index.index.snapshot(asOf: $0) } ?? index.index.snapshot()
+    return try await search(query, in: snapshot, as: principal)
+  }
+
+  /// Searches one state of this retriever's index, whatever has happened since but for what was revoked or deleted.
+  func search(_ query: QuerySpec, in snapshot: IndexSnapshot, as principal: Principal) async throws -> [Passage] {
+    guard query.limit > 0, query.text.contains(where: { !$0.isWhitespace }) else { return [] }
     let access = try await gate.decision(for: principal)
     let readable = access.readable(
       in: snapshot, matching: query.filter, inDocuments: try await documents(query))
