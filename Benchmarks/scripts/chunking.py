@@ -2,10 +2,11 @@
 """Strata's chunkers beside fixed windows, LangChain's RecursiveCharacterTextSplitter, and LlamaIndex's SentenceSplitter and
 SemanticSplitterNodeParser: recall and IoU of marked answers, in one table.
 
-    chunking.py [DATA] [--legs dense|hybrid]        after `swift build -c release --product strata`
+    chunking.py [DATA] [--legs dense|hybrid] [--against langchain:200] [--corpus NAME ...] [--quick]        after `swift build -c release --product strata`
 
 Every library cuts the same corpora with the same tokenizer (all-MiniLM-L6-v2's); `strata eval chunking` embeds, indexes and
-searches all of them in the same way. Needs langchain-text-splitters, llama-index-core, sentence-transformers.
+searches all of them in the same way. --against adds paired differences, --corpus asks only about some of the corpora (settings were chosen on finance and
+state_of_the_union; chatlogs, pubmed and wikitexts are held out), --quick leaves out the splitter that embeds. Needs langchain-text-splitters, llama-index-core, sentence-transformers.
 """
 import argparse
 import json
@@ -25,9 +26,12 @@ data_default = pathlib.Path(os.environ.get("STRATA_DATA", root.parent / "shared/
 parser = argparse.ArgumentParser()
 parser.add_argument("data", nargs="?", default=str(data_default))
 parser.add_argument("--legs", default="dense")
+parser.add_argument("--against")
+parser.add_argument("--corpus", nargs="*", default=[])
+parser.add_argument("--quick", action="store_true")
 parser.add_argument("--sizes", type=int, nargs="*", default=[200, 120])
 parser.add_argument("--model", default=os.environ.get("MINILM", "/work/models/minilm"))
-parser.add_argument("--chunker", nargs="*", default=["structural:200", "fixed:164", "structural:120", "fixed:97"])
+parser.add_argument("--chunker", nargs="*", default=["structural:200", "fixed:144", "structural:120", "fixed:87"])
 options = parser.parse_args()
 
 folder = sorted(path.parent for path in pathlib.Path(options.data).rglob("questions_df.csv"))[0]
@@ -94,7 +98,8 @@ splitters = {}
 for size in options.sizes:
     splitters[f"langchain:{size}"] = langchain(size)
     splitters[f"llamaindex:{size}"] = llama(size)
-splitters["llamaidx-sem"] = semantic()
+if not options.quick:
+    splitters["llamaidx-sem"] = semantic()
 with tempfile.TemporaryDirectory() as temporary:
     arguments = []
     for name, split in splitters.items():
@@ -106,5 +111,9 @@ with tempfile.TemporaryDirectory() as temporary:
         arguments += ["--spans", str(path)]
     for name in options.chunker:
         arguments += ["--chunker", name]
+    if options.against:
+        arguments += ["--against", options.against]
+    for name in options.corpus:
+        arguments += ["--corpus", name]
     strata = root / ".build/release/strata"
     subprocess.run([strata, "eval", "chunking", options.data, "--legs", options.legs, *arguments], check=True)

@@ -8,9 +8,9 @@ strata=.build/release/strata
 for legs in dense hybrid; do
   echo "legs: $legs"
   $strata eval chunking "$data/retrieval/chunking" --legs $legs \
-    --chunker structural:200 --chunker even:180 --chunker fixed:164 --chunker fixed:148 \
-    --chunker even:160 --chunker fixed:131 --chunker even:140 --chunker structural:140 --chunker fixed:114 \
-    --chunker structural:120 --chunker fixed:97 --chunker cluster:200 --chunker cluster:160 --chunker fixed:140 \
+    --chunker structural:230 --chunker fixed:164 --chunker structural:200 --chunker fixed:144 \
+    --chunker structural:160 --chunker fixed:116 --chunker structural:120 --chunker fixed:87 \
+    --chunker cluster:200 --chunker cluster:160 \
     --chunker semantic:200 --chunker late:200 --chunker sentence-window:200/1 --chunker fixed:200 --chunker fixed:200/100
 done
 # The language model's odds of yes beside it: some four minutes for the larger one on two idle processors.

@@ -28,6 +28,15 @@ struct SentenceSplitterTests {
     #expect(split(" \n ").isEmpty)
   }
 
+  @Test("small letters begin sentences only where there are no capitals at all")
+  func lowercase() {
+    #expect(split("the rate fell. it rose in may.") == ["the rate fell.", "it rose in may."])
+    #expect(split("The rate fell vs. it rose. it rose in may.").count == 1)
+    for text in ["about approx. five, e.g. six.", "well ... perhaps", "well… perhaps", "really? he asked."] {
+      #expect(split(text) == [text])
+    }
+  }
+
   @Test("sentences cover all but white space, and never cut a character")
   func cover() {
     var generator = SystemRandomNumberGenerator()

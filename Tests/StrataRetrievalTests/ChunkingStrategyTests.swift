@@ -6,7 +6,7 @@ import Testing
 @Suite("ChunkingStrategy")
 struct ChunkingStrategyTests {
   static let strategies = [
-    "structural:20", "even:20", "sentence-window:30/1", "semantic:30", "cluster:30", "fixed:25/0", "fixed:25/10",
+    "structural:20", "sentence-window:30/1", "semantic:30", "cluster:30", "fixed:25/0", "fixed:25/10",
   ]
 
   @Test("names are read back as they are written, and unknown ones are refused")

@@ -15,6 +15,8 @@ public struct ChunkingScore: Sendable, Hashable {
   /// Among as many of the first chunks as fit the budget of tokens, and at least one.
   public var budgetRecall: Interval
   public var budgetIoU: Interval
+  /// Of each question, in the order of the data set, among the first `k` chunks.
+  public var questions: [SpanScore]
 }
 
 public struct ChunkingReport: Sendable, Hashable {
@@ -24,13 +26,31 @@ public struct ChunkingReport: Sendable, Hashable {
   /// Tokens that the passages of one question may take together.
   public var budget: Int
   public var scores: [ChunkingScore]
+  /// Beside which strategy all others are put, question by question.
+  public var baseline: String?
 
-  public init(dataset: String, questionCount: Int, k: Int, budget: Int, scores: [ChunkingScore]) {
+  public init(
+    dataset: String, questionCount: Int, k: Int, budget: Int, scores: [ChunkingScore], baseline: String? = nil
+  ) {
     self.dataset = dataset
     self.questionCount = questionCount
     self.k = k
     self.budget = budget
     self.scores = scores
+    self.baseline = baseline
+  }
+
+  /// What a strategy has more than the baseline, with paired bootstrap intervals: both answer the same drawn questions,
+  /// so that what makes a question hard for both does not blur the difference.
+  public var differences: [(strategy: String, recall: Interval, iou: Interval)] {
+    guard let base = scores.first(where: { $0.strategy == baseline }) else { return [] }
+    return scores.filter { $0.strategy != baseline }.map { score in
+      let pairs = zip(score.questions, base.questions)
+      return (
+        score.strategy, Interval(bootstrapping: pairs.map { $0.recall - $1.recall }),
+        Interval(bootstrapping: pairs.map { $0.iou - $1.iou })
+      )
+    }
   }
 }
 
@@ -67,7 +87,7 @@ public enum ChunkingEvaluation {
       mostTokens: chunks.map(\.tokens).max() ?? 0, recall: Interval(bootstrapping: top.map(\.recall)),
       precision: Interval(bootstrapping: top.map(\.precision)), iou: Interval(bootstrapping: top.map(\.iou)),
       precisionOmega: Interval(bootstrapping: bounds), budgetRecall: Interval(bootstrapping: budgeted.map(\.recall)),
-      budgetIoU: Interval(bootstrapping: budgeted.map(\.iou)))
+      budgetIoU: Interval(bootstrapping: budgeted.map(\.iou)), questions: top)
   }
 }
 
@@ -82,10 +102,16 @@ extension ChunkingReport {
         "budget_iou": score.budgetIoU.json,
       ]
     }
-    return [
+    var object: JSONObject = [
       "dataset": .string(dataset), "questions": .int(questionCount), "k": .int(k), "budget": .int(budget),
       "strategies": .array(rows),
     ]
+    if let baseline {
+      object["against"] = .string(baseline)
+      object["differences"] = .object(
+        JSONObject(differences.map { ($0.strategy, ["recall": $0.recall.json, "iou": $0.iou.json]) }))
+    }
+    return .object(object)
   }
 
   /// A table of at most 80 columns.
@@ -99,6 +125,15 @@ extension ChunkingReport {
         percent(score.budgetRecall), percent(score.budgetIoU),
       ])
     }
-    return "\(dataset): \(questionCount) questions; ≤ is at most \(budget) tokens; in percent\n\(table.text)"
+    let scores = "\(dataset): \(questionCount) questions; ≤ is at most \(budget) tokens; in percent\n\(table.text)"
+    guard let baseline else { return scores }
+    var differing = TextTable(["more than \(baseline)", "R@\(k)", "95%", "IoU@\(k)", "95%"])
+    func range(_ interval: Interval) -> String {
+      "\(TextTable.number(100 * interval.low, 1)) to \(TextTable.number(100 * interval.high, 1))"
+    }
+    for (strategy, recall, iou) in differences {
+      differing.add([strategy, percent(recall), range(recall), percent(iou), range(iou)])
+    }
+    return "\(scores)\n\(differing.text)"
   }
 }

@@ -11,7 +11,7 @@ struct EvalChunking: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "chunking", abstract: "Recall, precision and IoU of marked answers, for several ways to cut.",
     discussion: """
-      Chunkers are METHOD, METHOD:TOKENS or METHOD:TOKENS/OVERLAP with the methods structural, even, sentence-window, \
+      Chunkers are METHOD, METHOD:TOKENS or METHOD:TOKENS/OVERLAP with the methods structural, sentence-window, \
       semantic, cluster, late and fixed. A file of spans holds another program's chunks, one JSON object on each line with \
       corpus, start and end, in characters.
       Example: strata eval chunking ../shared/data/retrieval/chunking --chunker structural --chunker fixed:164
@@ -24,6 +24,9 @@ struct EvalChunking: AsyncParsableCommand {
   ]
   @Option(name: .long, help: "A file of spans to compare, NAME.jsonl (repeatable).", completion: .file())
   var spans: [String] = []
+  @Option(name: .long, help: "Only questions about this corpus (repeatable); all corpora are searched.")
+  var corpus: [String] = []
+  @Option(name: .long, help: "Also the differences to this chunker, question by question.") var against: String?
   @Option(name: .long, help: "Chunks that count.") var k = 5
   @Option(name: .long, help: "Tokens that count instead, in the last two columns.") var budget = 1000
   @Option(name: .long, help: "dense or hybrid (dense and BM25, fused).") var legs = "dense"
@@ -36,8 +39,19 @@ struct EvalChunking: AsyncParsableCommand {
 
   func run() async throws {
     try await common.run {
-      let dataset = try ChunkingDataset(folder: data)
+      var dataset = try ChunkingDataset(folder: data)
+      if !corpus.isEmpty {
+        if let unknown = corpus.first(where: { name in !dataset.corpora.contains { $0.id == name } }) {
+          throw ValidationError(
+            "There is no corpus \(unknown); there are \(dataset.corpora.map(\.id).joined(separator: ", ")).")
+        }
+        dataset.questions.removeAll { !corpus.contains($0.corpus) }
+      }
       let strategies = try chunkers.map { try ChunkingStrategy($0) }
+      let names = strategies.map(\.name) + spans.map(Self.name(ofSpans:))
+      if let against, !names.contains(against) {
+        throw ValidationError("--against names none of \(names.joined(separator: ", ")).")
+      }
       let wiring = try Wiring()
       let embedder = try wiring.embedder(pool: wiring.pool(threads: threads))
       let store = try wiring.store()
@@ -52,9 +66,8 @@ struct EvalChunking: AsyncParsableCommand {
       }
       for strategy in strategies { try await add(strategy.name, try await cut(dataset, strategy, embedder)) }
       for file in spans {
-        let name = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
         try await add(
-          name,
+          Self.name(ofSpans: file),
           try dataset.chunks(file: file).map { corpus, range, text in
             Piece(
               span: ChunkSpan(corpus: corpus, range: range, tokens: embedder.countTokens(text)), text: text,
@@ -62,9 +75,14 @@ struct EvalChunking: AsyncParsableCommand {
           })
       }
       let report = ChunkingReport(
-        dataset: dataset.name, questionCount: dataset.questions.count, k: k, budget: budget, scores: scores)
+        dataset: dataset.name, questionCount: dataset.questions.count, k: k, budget: budget, scores: scores,
+        baseline: against)
       if common.json { Terminal.json(report.json) } else { Terminal.out(report.text) }
     }
+  }
+
+  private static func name(ofSpans file: String) -> String {
+    URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
   }
 
   private struct Piece {

@@ -1,6 +1,7 @@
 // Owns where sentences end. Knows nothing about tokens, chunks or Markdown's blocks.
 
-/// Splits text at ends of sentences, by punctuation and what follows it; abbreviations and initials end nothing.
+/// Splits text at ends of sentences, by punctuation and what follows it; abbreviations and initials end nothing. In text
+/// that has no capitals at all, small letters begin sentences after a single full stop, too.
 package enum SentenceSplitter {
   private static let abbreviations: Set<String> = [
     "mr", "mrs", "ms", "dr", "prof", "sr", "jr", "st", "vs", "etc", "fig", "figs", "eq", "no", "nos", "vol", "pp", "p",
@@ -14,6 +15,7 @@ package enum SentenceSplitter {
     var sentences: [Range<Int>] = []
     var start = range.lowerBound
     var index = range.lowerBound
+    let hasCapitals = bytes[range].contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
     while index < range.upperBound {
       guard let stop = Stop(bytes, at: index, upper: range.upperBound) else {
         // An empty line ends a sentence whatever it ends with.
@@ -28,7 +30,8 @@ package enum SentenceSplitter {
       while case let length = closerLength(bytes, at: end, upper: range.upperBound), length > 0 { end += length }
       if end >= range.upperBound || stop.isWide
         || (bytes[end].isASCIISpace && !isAbbreviation(bytes, dot: index, start: start)
-          && startsSentence(bytes, after: end, end: range.upperBound))
+          && (startsSentence(bytes, after: end, end: range.upperBound)
+            || !hasCapitals && end - index == 1 && bytes[index] == UInt8(ascii: ".")))
       {
         append(bytes, start..<end, to: &sentences)
         start = end

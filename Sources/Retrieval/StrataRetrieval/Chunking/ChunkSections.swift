@@ -2,15 +2,24 @@
 // Decides nothing about which units belong together.
 import StrataCore
 
-/// What is never cut further: a block that fits, a sentence, or part of one.
+/// What is never cut further: a block that fits, a line of one that does not, a sentence, or part of one.
 struct ChunkUnit: Sendable {
+  /// What a text is made of, from the whole to the parts.
+  enum Level: Int, Sendable, Comparable {
+    case block, line, sentence
+
+    static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
+  }
+
   /// UTF-8 byte range in the canonical text.
   var range: Range<Int>
   var tokens: Int
   /// Column names of a table row, or the name of a named part.
   var columns: String?
-  /// Whether it is the first of its block.
-  var startsBlock = true
+  /// What it is itself.
+  var level = Level.block
+  /// What begins with it: the first sentence of a block begins the block.
+  var begins = Level.block
 }
 
 /// Units that one chunk may hold together: under one heading, on one page, of one table.
@@ -122,30 +131,34 @@ struct ChunkSectionReader: Sendable {
     case .tableRow(let name), .entry(let name): columns = name
     default: break
     }
-    let isProse = block.kind == .paragraph || block.kind == .listItem
-    if block.range.count <= byteLimit, grain == .blocks || !isProse {
-      let tokens = countTokens(bytes.text(block.range))
-      if tokens <= tokenLimit { return [ChunkUnit(range: block.range, tokens: tokens, columns: columns)] }
+    func whole(_ range: Range<Int>, _ level: ChunkUnit.Level, begins: ChunkUnit.Level) -> ChunkUnit? {
+      guard range.count <= byteLimit else { return nil }
+      let tokens = countTokens(bytes.text(range))
+      guard tokens <= tokenLimit else { return nil }
+      return ChunkUnit(range: range, tokens: tokens, columns: columns, level: level, begins: begins)
     }
-    let parts: [Range<Int>]
+    let isSplit = grain == .sentences && (block.kind == .paragraph || block.kind == .listItem)
+    if !isSplit, let unit = whole(block.range, .block, begins: .block) { return [unit] }
+    let lines: [Range<Int>]
+    let isProse: Bool
     switch block.kind {
-    case .code, .entry, .tableHeader, .tableRow: parts = lines(bytes, in: block.range)
-    default: parts = SentenceSplitter.sentences(bytes, in: block.range)
+    case .code, .entry, .tableHeader, .tableRow:
+      lines = ChunkLines.all(bytes, in: block.range)
+      isProse = false
+    default:
+      lines = ChunkLines.meant(bytes, in: block.range)
+      isProse = true
     }
-    return parts.flatMap { pieces($0, bytes) }.enumerated().map { index, piece in
-      ChunkUnit(range: piece.range, tokens: piece.tokens, columns: columns, startsBlock: index == 0)
+    return lines.enumerated().flatMap { number, line -> [ChunkUnit] in
+      let begins = number == 0 ? ChunkUnit.Level.block : .line
+      if !isSplit, let unit = whole(line, .line, begins: begins) { return [unit] }
+      let sentences = isProse ? SentenceSplitter.sentences(bytes, in: line) : [line]
+      return sentences.flatMap { pieces($0, bytes) }.enumerated().map { index, piece in
+        ChunkUnit(
+          range: piece.range, tokens: piece.tokens, columns: columns, level: .sentence,
+          begins: index == 0 ? begins : .sentence)
+      }
     }
-  }
-
-  private func lines(_ bytes: [UInt8], in range: Range<Int>) -> [Range<Int>] {
-    var lines: [Range<Int>] = []
-    var start = range.lowerBound
-    for index in range where bytes[index] == 10 {
-      lines.append(start..<index)
-      start = index + 1
-    }
-    lines.append(start..<range.upperBound)
-    return lines.map { bytes.trimmed($0) }.filter { !$0.isEmpty }
   }
 
   /// Cuts a sentence between words until each piece fits.

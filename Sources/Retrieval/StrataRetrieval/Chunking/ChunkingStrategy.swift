@@ -15,8 +15,6 @@ public struct ChunkingStrategy: Sendable, Hashable {
   public enum Method: String, Sendable, Hashable, CaseIterable {
     /// Along headings, blocks and sentences.
     case structural
-    /// Along headings and sentences, in pieces as alike in size as can be.
-    case even
     /// One vector for each sentence; the sentences around it are found with it.
     case sentenceWindow = "sentence-window"
     /// Where neighbouring sentences differ most (Kamradt 2023, 5 Levels of Text Splitting).
@@ -31,7 +29,7 @@ public struct ChunkingStrategy: Sendable, Hashable {
   }
 
   /// Part of the identity of a collection: another value means that everything has to be cut again.
-  static let revision = 3
+  static let revision = 4
 
   /// The store's setting that holds a collection's strategy.
   package static let setting = "chunker"
@@ -70,7 +68,7 @@ public struct ChunkingStrategy: Sendable, Hashable {
 
   /// Documents that were made with equal fingerprints are cut the same, and embedded in the same way.
   package func fingerprint(embedder: (any Embedder)?) -> String {
-    let usesVectors = ![.structural, .even, .fixed].contains(method)
+    let usesVectors = ![.structural, .fixed].contains(method)
     return "chunker \(name) r\(Self.revision)" + (usesVectors ? " by \(embedder?.id ?? "words")" : "")
   }
 
@@ -81,7 +79,6 @@ public struct ChunkingStrategy: Sendable, Hashable {
     let count: @Sendable (String) -> Int = { embedder?.countTokens($0) ?? ($0.utf8.count + 3) / 4 }
     switch method {
     case .structural: return StructuralChunker(tokenLimit: limit, countTokens: count)
-    case .even: return EvenChunker(tokenLimit: limit, countTokens: count)
     case .fixed: return FixedWindowChunker(tokenLimit: limit, overlap: overlap, countTokens: count)
     case .sentenceWindow:
       return SentenceWindowChunker(tokenLimit: limit, sentencesAround: overlap, embedder: embedder, countTokens: count)

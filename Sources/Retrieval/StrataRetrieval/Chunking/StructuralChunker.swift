@@ -3,14 +3,17 @@ import StrataCore
 
 /// Cuts along the structure of a document, under a hard bound on tokens.
 ///
-/// Blocks under one heading are merged while they fit, in pieces of similar size; a block that does not fit is cut
-/// between sentences; only a sentence that does not fit is cut between words, and a word as a last resort between
-/// characters. Chunks do not overlap, and together they hold every block but the headings, which are in
+/// A chunk is as many whole blocks under one heading as fit, or part of one block: never the end of one and the
+/// beginning of the next. A block that does not fit is cut between its lines, a line that does not fit between
+/// sentences, only a sentence that does not fit between words, and a word as a last resort between characters; at each
+/// of these levels the same holds. Only scraps, which say too little to be found or read alone, are joined to what
+/// stands beside them. Chunks do not overlap, and together they hold every block but the headings, which are in
 /// ``DocumentChunk/headingPath`` (a heading with nothing below it is a chunk of its own).
 package struct StructuralChunker: DocumentChunker {
   let reader: ChunkSectionReader
 
-  private var tokenLimit: Int { reader.tokenLimit }
+  /// Chunks of fewer tokens are scraps.
+  private var tokenFloor: Int { reader.tokenLimit / 8 }
 
   package init(tokenLimit: Int, countTokens: @escaping @Sendable (String) -> Int) {
     reader = ChunkSectionReader(tokenLimit: tokenLimit, grain: .blocks, countTokens: countTokens)
@@ -18,31 +21,77 @@ package struct StructuralChunker: DocumentChunker {
 
   package func chunks(of document: ParsedDocument) -> [DocumentChunk] {
     let bytes = Array(document.canonicalText.utf8)
-    return reader.sections(of: document, bytes).flatMap { merged($0, bytes) }
+    return reader.sections(of: document, bytes).flatMap { section in
+      var chunks: [ArraySlice<ChunkUnit>] = []
+      for next in runs(section.units).flatMap({ filled($0, bytes) }) {
+        if let last = chunks.last, min(tokens(last), tokens(next)) < tokenFloor,
+          fits(section.units[last.startIndex..<next.endIndex], bytes)
+        {
+          chunks[chunks.count - 1] = section.units[last.startIndex..<next.endIndex]
+        } else {
+          chunks.append(next)
+        }
+      }
+      return chunks.compactMap { section.chunk($0, bytes) }
+    }
   }
 
-  private func merged(_ section: ChunkSection, _ bytes: [UInt8]) -> [DocumentChunk] {
-    let units = section.units
-    var chunks: [DocumentChunk] = []
-    let total = units.reduce(0) { $0 + $1.tokens }
-    let pieces = (total + tokenLimit - 1) / tokenLimit
-    // Equal pieces rather than full ones and a rest.
-    let target = pieces <= 1 ? tokenLimit : min(tokenLimit, total / pieces + tokenLimit / 10)
+  /// Neighbours of one level that are parts of the same.
+  private func runs(_ units: [ChunkUnit]) -> [ArraySlice<ChunkUnit>] {
+    var runs: [ArraySlice<ChunkUnit>] = []
     var start = 0
-    while start < units.count {
-      var end = start + 1
-      var tokens = units[start].tokens
-      while end < units.count, tokens + units[end].tokens <= tokenLimit, tokens < target,
-        units[end].range.upperBound - units[start].range.lowerBound <= reader.byteLimit,
-        end + 1 == units.count || tokens + units[end].tokens <= target || tokens * 2 < target
-      {
-        tokens += units[end].tokens
-        end += 1
+    for index in units.indices.dropFirst() {
+      let unit = units[index]
+      if unit.level != units[index - 1].level || unit.begins < unit.level {
+        runs.append(units[start..<index])
+        start = index
       }
-      end = reader.fitting(units[start..<end], bytes).endIndex
-      if let chunk = section.chunk(units[start..<end], bytes) { chunks.append(chunk) }
-      start = end
     }
-    return chunks
+    if start < units.count { runs.append(units[start...]) }
+    return runs
+  }
+
+  /// Each as full as it can be; the last takes from the one before it when it would be a scrap.
+  private func filled(_ run: ArraySlice<ChunkUnit>, _ bytes: [UInt8]) -> [ArraySlice<ChunkUnit>] {
+    var chunks: [ArraySlice<ChunkUnit>] = []
+    var rest = run
+    while !rest.isEmpty {
+      let chunk = fitting(rest, bytes)
+      chunks.append(chunk)
+      rest = rest[chunk.endIndex...]
+    }
+    guard chunks.count > 1, let last = chunks.last, tokens(last) < tokenFloor else { return chunks }
+    let start = chunks[chunks.count - 2].startIndex
+    var border = last.startIndex
+    while border - start > 1, case let longer = run[(border - 1)..<last.endIndex],
+      tokens(longer) < tokens(run[start..<border]), fits(longer, bytes)
+    {
+      border -= 1
+    }
+    return chunks.dropLast(2) + [run[start..<border], run[border..<last.endIndex]]
+  }
+
+  /// As many of the first `units` as fit together, and at least one.
+  private func fitting(_ units: ArraySlice<ChunkUnit>, _ bytes: [UInt8]) -> ArraySlice<ChunkUnit> {
+    var end = units.startIndex
+    var total = 0
+    while end < units.endIndex, end == units.startIndex || total + units[end].tokens <= reader.tokenLimit,
+      end == units.startIndex || length(units[units.startIndex...end]) <= reader.byteLimit
+    {
+      total += units[end].tokens
+      end += 1
+    }
+    return reader.fitting(units[units.startIndex..<end], bytes)
+  }
+
+  private func fits(_ units: ArraySlice<ChunkUnit>, _ bytes: [UInt8]) -> Bool {
+    fitting(units, bytes).endIndex == units.endIndex
+  }
+
+  private func tokens(_ units: ArraySlice<ChunkUnit>) -> Int { units.reduce(0) { $0 + $1.tokens } }
+
+  private func length(_ units: ArraySlice<ChunkUnit>) -> Int {
+    guard let first = units.first, let last = units.last else { return 0 }
+    return last.range.upperBound - first.range.lowerBound
   }
 }
