@@ -220,7 +220,7 @@ def judged():
 
 def phrases_of(chunks, generator):
     """Runs of two or three words of the text without a stop word among them."""
-    common = {"with", "that", "this", "from", "were", "have", "into", "such", "their", "there", "then", "they", "these", "will"}
+    common = set("and are but for into not such that the their then there these they this was will with".split())
     found = []
     while len(found) < 300:
         words = generator.choice(chunks).split()

@@ -161,19 +161,133 @@ int64_t strata_postings_find(const uint32_t *positions, int64_t from, int64_t co
   return from + 1;
 }
 
-int64_t strata_postings_skip(const uint8_t *bytes, int64_t size, int64_t count) {
-  int64_t at = 0;
+int32_t strata_postings_allowed(
+    uint32_t *kept, uint32_t *places, const uint32_t *positions, int32_t count, const uint64_t *allowed) {
+  int32_t next = 0;
+  for (int32_t i = 0; i < count; i++) {
+    uint32_t position = positions[i];
+    kept[next] = position;
+    places[next] = (uint32_t)i;
+    next += (int32_t)(allowed[position >> 6] >> (position & 63) & 1);
+  }
+  return next;
+}
+
+static int32_t strata_meet(
+    uint32_t *candidates, uint32_t *own, uint32_t *others, int32_t candidate_count, const uint32_t *positions,
+    int32_t count) {
+  int32_t next = 0;
+  for (int32_t i = 0; i < candidate_count; i++) {
+    // Halving without branches, so that searches for several candidates overlap; the compiler would make some if it saw
+    // through `mask`.
+    uint32_t candidate = candidates[i], at = 0;
+    for (uint32_t left = (uint32_t)count; left > 1;) {
+      uint32_t half = left / 2, mask = 0 - (uint32_t)(positions[at + half - 1] < candidate);
+      __asm__("" : "+r"(mask));
+      at += half & mask;
+      left -= half;
+    }
+    candidates[next] = candidate;
+    own[next] = own[i];
+    others[next] = at;
+    next += positions[at] == candidate;
+  }
+  return next;
+}
+
+#if STRATA_X86
+#include <immintrin.h>
+/// Of 128 positions, all below 2^31: first which 16 of them may have a candidate, then which of these it is.
+__attribute__((target("avx2,popcnt"))) static int32_t strata_meet_avx2(
+    uint32_t *candidates, uint32_t *own, uint32_t *others, int32_t candidate_count, const uint32_t *positions) {
+  __m256i lasts = _mm256_i32gather_epi32(
+      (const int *)positions + 15, _mm256_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112), 4);
+  int32_t next = 0;
+  for (int32_t i = 0; i < candidate_count; i++) {
+    uint32_t candidate = candidates[i];
+    __m256i wanted = _mm256_set1_epi32((int32_t)candidate);
+    uint32_t below = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(wanted, lasts)));
+    uint32_t at = 16 * ((uint32_t)__builtin_popcount(below) & 7);
+    __m256i low = _mm256_cmpeq_epi32(wanted, _mm256_loadu_si256((const void *)(positions + at)));
+    __m256i high = _mm256_cmpeq_epi32(wanted, _mm256_loadu_si256((const void *)(positions + at + 8)));
+    uint32_t found = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(low)) |
+                     (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(high)) << 8;
+    candidates[next] = candidate;
+    own[next] = own[i];
+    others[next] = at + (uint32_t)__builtin_ctz(found | 0x8000);
+    next += found != 0;
+  }
+  return next;
+}
+#endif
+
+int32_t strata_postings_meet(
+    uint32_t *candidates, uint32_t *own, uint32_t *others, int32_t candidate_count, const uint32_t *positions,
+    int32_t count) {
+  if (count <= 0) return 0;
+#if STRATA_X86
+  if (count == STRATA_POSTINGS_BLOCK && strata_isa_current() >= STRATA_ISA_AVX2) {
+    return strata_meet_avx2(candidates, own, others, candidate_count, positions);
+  }
+#endif
+  return strata_meet(candidates, own, others, candidate_count, positions, count);
+}
+
+int64_t strata_postings_follow(
+    uint32_t *starts, int64_t start_count, const uint32_t *places, int64_t count, uint32_t offset) {
+  int64_t kept = 0, next = 0;
+  for (int64_t i = 0; i < start_count; i++) {
+    uint32_t place = starts[i] + offset;
+    while (next < count && places[next] < place) next++;
+    if (next == count) break;
+    starts[kept] = starts[i];
+    kept += places[next] == place && place >= offset;
+  }
+  return kept;
+}
+
+/// Bytes without their high bit end a number. The `count`-th end is in what follows `at`, or nowhere.
+static int64_t strata_skip(const uint8_t *bytes, int64_t size, int64_t at, int64_t count) {
   while (size - at >= 8) {
     uint64_t word;
     memcpy(&word, bytes + at, sizeof word);
-    // The last byte of a number has no high bit.
-    int32_t ends = __builtin_popcountll(~word & 0x8080808080808080ull);
-    if (ends >= count) break;
-    count -= ends;
+    uint64_t ends = ~word & 0x8080808080808080ull;
+    int32_t found = __builtin_popcountll(ends);
+    if (found >= count) {
+      for (; count > 1; count--) ends &= ends - 1;
+      return at + __builtin_ctzll(ends) / 8 + 1;
+    }
+    count -= found;
     at += 8;
   }
   while (count > 0 && at < size) count -= bytes[at++] < 0x80;
   return at;
+}
+
+#if STRATA_X86
+__attribute__((target("avx2,popcnt"))) static int64_t strata_skip_avx2(
+    const uint8_t *bytes, int64_t size, int64_t count) {
+  int64_t at = 0;
+  while (size - at >= 32) {
+    uint32_t ends = ~(uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const void *)(bytes + at)));
+    int32_t found = __builtin_popcount(ends);
+    if (found >= count) {
+      for (; count > 1; count--) ends &= ends - 1;
+      return at + __builtin_ctz(ends) + 1;
+    }
+    count -= found;
+    at += 32;
+  }
+  return strata_skip(bytes, size, at, count);
+}
+#endif
+
+int64_t strata_postings_skip(const uint8_t *bytes, int64_t size, int64_t count) {
+  if (count <= 0) return 0;
+#if STRATA_X86
+  if (strata_isa_current() >= STRATA_ISA_AVX2) return strata_skip_avx2(bytes, size, count);
+#endif
+  return strata_skip(bytes, size, 0, count);
 }
 
 int64_t strata_postings_places(uint32_t *out, const uint8_t *bytes, int64_t size, int64_t count) {
@@ -449,7 +563,6 @@ static inline __attribute__((always_inline)) void strata_at_least(
 }
 
 #if STRATA_X86
-#include <immintrin.h>
 __attribute__((target("avx512f,popcnt"))) static void strata_add_dense_avx512(
     int32_t *window, const uint64_t *bits, const uint64_t *allowed, const float *shares, int32_t words, float weight) {
   __m512 factor = _mm512_set1_ps(weight);

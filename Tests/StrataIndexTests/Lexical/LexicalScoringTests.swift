@@ -192,6 +192,33 @@ struct LexicalScoringTests {
     }
   }
 
+  @Test("What two lists have in common is found in every family of instructions")
+  func meeting() {
+    var random = SeededGenerator(state: 7)
+    for round in 0..<200 {
+      let size = round.isMultiple(of: 2) ? 128 : Int.random(in: 1...127, using: &random)
+      let span = [200, 1000, 100_000][round % 3]
+      let positions = (0..<span).shuffled(using: &random).prefix(size).sorted().map(UInt32.init)
+      let all = (0..<128).map { _ in UInt32.random(in: 0...(positions.last ?? 0), using: &random) }.sorted()
+      let allowed = (0..<1600).map { _ in random.next() }
+      forEachFamily { family in
+        var (candidates, own) = ([UInt32](repeating: 0, count: 128), [UInt32](repeating: 0, count: 128))
+        let kept = Int(strata_postings_allowed(&candidates, &own, all, 128, allowed))
+        let expected = all.indices.filter { allowed[Int(all[$0]) >> 6] >> UInt64(all[$0] & 63) & 1 == 1 }
+        #expect(own.prefix(kept).map(Int.init) == expected)
+        var others = [UInt32](repeating: 0, count: 128)
+        let met = Int(
+          strata_postings_meet(&candidates, &own, &others, Int32(kept), positions, Int32(positions.count)))
+        let common = expected.filter { positions.contains(all[$0]) }
+        #expect(own.prefix(met).map(Int.init) == common, "\(family)")
+        #expect(others.prefix(met).map { positions[Int($0)] } == common.map { all[$0] }, "\(family)")
+        #expect(Array(candidates.prefix(met)) == common.map { all[$0] })
+      }
+    }
+    var starts: [UInt32] = [1, 4, 6, 9]
+    #expect(strata_postings_follow(&starts, 4, [2, 6, 8, 12], 4, 2) == 2 && starts[0] == 4 && starts[1] == 6)
+  }
+
   private struct Result: Equatable {
     var shares: [UInt32]
     var scores: [Int32]

@@ -377,6 +377,23 @@ bool strata_postings_rise(const uint32_t *positions, int64_t count);
 /// near.
 int64_t strata_postings_find(const uint32_t *positions, int64_t from, int64_t count, uint32_t least);
 
+/// The positions that are allowed, one bit each, and which of `positions` they are.
+/// - Returns: how many.
+int32_t strata_postings_allowed(
+    uint32_t *kept, uint32_t *places, const uint32_t *positions, int32_t count, const uint64_t *allowed);
+
+/// Keeps the candidates that are among `count` rising positions below 2^31: each with its `own`, and its place in
+/// `positions` in `others`. Candidates are at most the last position.
+/// - Returns: how many.
+int32_t strata_postings_meet(
+    uint32_t *candidates, uint32_t *own, uint32_t *others, int32_t candidate_count, const uint32_t *positions,
+    int32_t count);
+
+/// Keeps the starts that `offset` places after which one of the places is. Both rise.
+/// - Returns: how many.
+int64_t strata_postings_follow(
+    uint32_t *starts, int64_t start_count, const uint32_t *places, int64_t count, uint32_t offset);
+
 /// Where in `size` bytes of LEB128 numbers what follows the first `count` numbers starts; `size` if there are fewer.
 int64_t strata_postings_skip(const uint8_t *bytes, int64_t size, int64_t count);
 

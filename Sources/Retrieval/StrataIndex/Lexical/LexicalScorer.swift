@@ -31,6 +31,13 @@ struct LexicalScorer {
   mutating func run(_ allowed: [UInt64], _ top: inout TopChunks<Int32>) {
     let listCount = unpacked.count + packed.count
     guard listCount > 0, !ids.isEmpty, let lengths = segment.lengths.buffer.baseAddress else { return }
+    if listCount == 1, let only = unpacked.first, only.isSparse {
+      only.forEachScore { position, score in
+        guard score >= top.threshold ?? 1, allowed.testBit(position) else { return }
+        top.insert(score, id: ids.buffer[position])
+      }
+      return
+    }
     let size = (min(ids.count, UnpackedList.windowSize) + 63) & ~63
     let count = Walk.scratchCount(size: size, listCount: listCount) + packed.count * PostingCursor.scratchCount
     withUnsafeTemporaryAllocation(byteCount: 4 * count, alignment: 64) { memory in

@@ -114,6 +114,17 @@ struct PostingList {
     for index in 0..<Int(count) { target[index] &+= (titleWeight &- 1) &* titles[index] }
   }
 
+  /// Writes how many occurrences there are up to each posting, modulo 2^32.
+  @inline(__always)
+  func occurrenceEnds(of block: Int, into target: UnsafeMutablePointer<UInt32>) {
+    guard let data = data.baseAddress else { return }
+    let place = PostingBlock(blocks[block])
+    let count = Int32(count(of: block))
+    // Counts are packed less 1, as gaps between positions are.
+    strata_postings_positions(
+      target, data + place.start + strata_postings_bytes(count, place.gapWidth), count, place.countWidth, 1, .max)
+  }
+
   /// Writes the occurrences in the title.
   func titleCounts(of block: Int, into target: UnsafeMutablePointer<UInt32>) {
     guard let data = data.baseAddress else { return }

@@ -23,6 +23,16 @@ struct UnpackedCursor {
     bound = strata_bm25_score(list.bound, weight)
   }
 
+  /// Whether ``forEachScore(_:)`` is the fastest way through the list.
+  var isSparse: Bool { if case .positions = chunks { true } else { false } }
+
+  /// Calls `body` with each chunk of a sparse list, and what the word gives it.
+  @inline(__always)
+  func forEachScore(_ body: (_ position: Int, Int32) -> Void) {
+    guard case .positions(let positions, _) = chunks else { return }
+    for index in 0..<count { body(Int(positions[index]), strata_bm25_score(shares[index], weight)) }
+  }
+
   /// Moves to a window that ends before the chunk `end`, and says the most that the word adds there.
   ///
   /// Windows are entered in turn, each.

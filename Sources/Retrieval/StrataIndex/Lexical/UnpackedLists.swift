@@ -4,8 +4,9 @@ import Synchronization
 
 /// Keeps the lists of the words that were asked for last, as positions and shares.
 ///
-/// A long list is unpacked once searches have unpacked as many of its postings for their own use, so that whatever is
-/// searched and however often the average length changes, unpacking at most doubles the work.
+/// A long list is unpacked once searches have unpacked twice as many postings of it for their own use: the memory makes
+/// unpacking cost about as much as that. So whatever is searched and however often the average length changes, unpacking at
+/// most doubles the work.
 final class UnpackedLists: Sendable {
   /// Bytes of a segment's lists that are kept at most. Searches that run hold at most as much again each.
   static let mostBytes = 256 << 20
@@ -39,7 +40,7 @@ final class UnpackedLists: Sendable {
         let list = lists[term]
         if list != nil {
           isRecent[term] = true
-        } else if isShort || counts[term] <= shortCount || walked[term] >= counts[term] {
+        } else if isShort || counts[term] <= shortCount || walked[term] / 2 >= counts[term] {
           missing.append(found.count)
         }
         found.append(list)
