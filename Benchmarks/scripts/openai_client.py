@@ -158,3 +158,17 @@ try:
     client.chat.completions.create(model=model, messages=[{"role": "user", "content": "word " * 200_000}])
 except openai.BadRequestError as error:
     print("error", error.status_code, error.code)
+
+documents = next((m for m in models if m.startswith("documents/")), None)
+if documents:
+    ask = [{"role": "user", "content": "What is the limit for a hotel night in Oslo?"}]
+    message = client.chat.completions.create(model=documents, messages=ask).choices[0].message
+    print("documents", repr(message.content))
+    for annotation in message.annotations or []:
+        place = annotation.url_citation
+        print("  cites", repr(message.content[place.start_index:place.end_index]), place.title, place.url)
+    pieces = [
+        c.choices[0].delta.content or ""
+        for c in client.chat.completions.create(model=documents, messages=ask, stream=True) if c.choices
+    ]
+    assert "".join(pieces) == message.content

@@ -13,12 +13,19 @@ actor FakeApp: AppService {
   private var stored: [String: Stored] = [:]
   private(set) var asked: [(question: String, user: String)] = []
   private(set) var turns: [[ConversationTurn]] = []
+  nonisolated let collectionName = "handbook"
   nonisolated let log = EventLog()
   /// Pieces that an answer has; a large number makes it last.
   private let pieceCount: Int
   private let failure: (any Error)?
 
-  init(pieceCount: Int = 3, failure: (any Error)? = nil) {
+  private let answer: String
+  /// Citations on which the only sentence rests, by index.
+  private let evidence: [Int]
+
+  init(pieceCount: Int = 3, answer: String = "All.", evidence: [Int] = [], failure: (any Error)? = nil) {
+    self.answer = answer
+    self.evidence = evidence
     self.pieceCount = pieceCount
     self.failure = failure
     for (path, text, reader) in [
@@ -100,12 +107,13 @@ actor FakeApp: AppService {
       continuation.yield(.citation(citation))
       let sentence = SentenceSupport(
         range: 0..<4, text: "All.",
-        estimate: SupportEstimate(probabilities: [0, 0.5, 0.5], score: 0.75, low: 0.5, high: 0.9, verdict: .supported))
+        estimate: SupportEstimate(probabilities: [0, 0.5, 0.5], score: 0.75, low: 0.5, high: 0.9, verdict: .supported),
+        evidence: evidence.map { EvidencePlace(piece: $0, range: 0..<5) })
       continuation.yield(.sentence(sentence))
       continuation.yield(
         .done(
           AppAnswer(
-            run: "run-1", answer: "All.", isAnswerable: true, citations: [citation],
+            run: "run-1", answer: answer, isAnswerable: true, citations: [citation],
             faithfulness: FaithfulnessReport(sentences: [sentence]), usage: Usage(), milliseconds: 5)))
       continuation.finish()
     }

@@ -72,7 +72,8 @@ public struct HTTPServer: Sendable {
     var frameworkLogger = logger
     frameworkLogger.logLevel = max(logger.logLevel, .warning)
     let catalog = ModelCatalog(
-      models: models, embedders: embedders, rerankers: rerankers, source: source, onDemand: onDemand)
+      models: models, embedders: embedders, rerankers: rerankers, source: source, onDemand: onDemand,
+      documents: app.map { DocumentChat.modelName($0.collectionName) })
     let janitor = limits.modelIdleTime.map { idle in
       // Lives as long as the server runs, beside the services that end with a signal.
       Task { [logger] in
@@ -116,13 +117,16 @@ public struct HTTPServer: Sendable {
     let ledger = BudgetLedger()
     let generation = GenerationRunner(
       limits: configuration.limits, admission: admission, metrics: metrics, telemetry: telemetry, ledger: ledger)
+    let questions = app.map {
+      AppQuestions(app: $0, limits: configuration.limits, admission: admission, ledger: ledger)
+    }
     var routes =
       OperationsRoutes(metrics: metrics, telemetry: telemetry, admission: admission).routes
       + ModelRoutes(catalog: catalog, limits: configuration.limits).routes
       + AdapterRoutes(
         catalog: catalog, limits: configuration.limits, folder: configuration.adapterFolder
       ).routes
-      + ChatRoutes(catalog: catalog, runner: generation).routes
+      + ChatRoutes(catalog: catalog, runner: generation, documents: questions.map(DocumentChat.init)).routes
       + CompletionRoutes(catalog: catalog, runner: generation).routes
       + EmbeddingRoutes(catalog: catalog, runner: generation).routes
       + RerankRoutes(catalog: catalog, runner: generation).routes
@@ -130,11 +134,9 @@ public struct HTTPServer: Sendable {
         catalog: catalog, runner: generation, store: ResponseStore(configuration.limits)
       ).routes
       + MessagesRoutes(catalog: catalog, runner: generation).routes
-    if let app {
+    if let questions {
       routes +=
-        AppRoutes(
-          app: app, access: access, limits: configuration.limits, admission: admission, ledger: ledger
-        ).routes
+        AppRoutes(app: questions.app, access: access, limits: configuration.limits, questions: questions).routes
       routes += PageRoutes().routes
     }
     return RequestPipeline(

@@ -1,5 +1,6 @@
 // Owns the errors of the server and how any error looks over HTTP, in the shape of the OpenAI API.
 import HTTPTypes
+import Logging
 import StrataCore
 
 /// What went wrong in the server or in what a client sent.
@@ -93,6 +94,12 @@ struct ErrorReply: Sendable {
       code: ErrorReply.isContextLength(known.code) ? ErrorCode.contextLengthExceeded.name : name,
       remedy: isInside ? nil : known.remedy,
       retryAfterSeconds: ErrorReply.retryAfter(known, status))
+  }
+
+  /// The reply to an error that a stream ends with, which nobody else logs.
+  init(_ error: any Error, of task: String, _ logger: Logger) {
+    self.init(error)
+    if status.code >= 500 { logger.error("\(task) failed", metadata: ["error": "\(error)"]) }
   }
 
   /// What the error knows, else a moment for states that pass by themselves.

@@ -7,8 +7,7 @@ struct AppRoutes: Sendable {
   let app: any AppService
   let access: AccessControl
   let limits: ServerLimits
-  let admission: Admission
-  let ledger: BudgetLedger
+  let questions: AppQuestions
 
   var routes: [Route] {
     let exploring = AppExploring(app: app, access: access, limits: limits) { try await principal($0, $1) }
@@ -41,23 +40,8 @@ struct AppRoutes: Sendable {
     ]
   }
 
-  /// Whom the request is for: the key's principal, or in local mode whoever the caller says to be.
   private func principal(_ name: String?, _ context: RequestContext) async throws -> Principal {
-    if let principal = context.principal {
-      guard name == nil || name == "" || name == principal.user else {
-        throw ServerError(.otherPrincipal, "With an API key you ask as its owner only.", parameter: "as")
-      }
-      // The groups of the key, and those that the collection gives its owner.
-      let known = try await app.principal(named: principal.user)
-      return Principal(
-        tenant: principal.tenant, user: principal.user, groups: principal.groups.union(known.groups),
-        attributes: principal.attributes)
-    }
-    guard let name, !name.isEmpty else { return .anonymous }
-    guard name.utf8.count <= 200 else {
-      throw ServerError(.invalidParameter, "The user name is too long.", parameter: "as")
-    }
-    return try await app.principal(named: name)
+    try await AppCaller(app: app).principal(name, context)
   }
 
   private func session(_ principal: Principal) async throws -> Response {
@@ -76,40 +60,21 @@ struct AppRoutes: Sendable {
 
   private func ask(_ request: Request, _ context: RequestContext) async throws -> Response {
     let reader = ParameterReader(try await RequestBodyReader.object(of: request, limits: limits))
-    let question = try reader.require("question", try reader.string("question"))
-      .trimmingCharacters(in: .whitespacesAndNewlines)
-    guard !question.isEmpty else { throw reader.invalid("question", "must not be empty.") }
-    guard question.utf8.count <= limits.questionByteCount else {
-      throw reader.invalid("question", "is longer than \(limits.questionByteCount) bytes.")
-    }
+    let question = try questions.checked(
+      try reader.require("question", try reader.string("question")), "question", of: reader)
     let turns = try turns(reader)
     let principal = try await principal(try reader.string("as"), context)
-    let reservation = try ledger.reserve(context.key, prompt: 0, output: nil)
-    let permit = try await admission.enter(context)
-    let live = LiveStream(
-      [app.ask(question, after: turns, as: principal)], connection: context.connection,
-      keepAlive: limits.keepAliveInterval)
+    let session = try await questions.start(question, after: turns, as: principal, for: context)
     return .events { writer in
-      defer {
-        live.cancel()
-        permit.release()
-      }
-      for await signal in live.signals {
-        switch signal {
-        case .event(_, let event):
-          if case .done(let answer) = event { reservation?.settle(used: answer.usage.totalTokens) }
-          try await writer.send(event.json, event: event.name)
+      defer { session.end() }
+      try await session.forEach { news in
+        switch news {
+        case .event(let event): try await writer.send(event.json, event: event.name)
         case .silence: try await writer.sendComment()
-        case .ended: return
-        case .clientGone: throw ServerError(.clientGone, "The client closed the connection.")
         case .failed(let error):
-          let reply = ErrorReply(error)
-          if reply.status.code >= 500 { context.logger.error("ask failed", metadata: ["error": "\(error)"]) }
-          try await writer.send(reply.json["error"] ?? .null, event: "error")
-          return
+          try await writer.send(ErrorReply(error, of: "ask", context.logger).json["error"] ?? .null, event: "error")
         }
       }
-      throw CancellationError()
     }
   }
 
@@ -120,13 +85,11 @@ struct AppRoutes: Sendable {
       ConversationTurn(
         try turn.require("question", try turn.string("question")), answer: try turn.string("answer") ?? "")
     }
-    guard turns.count <= Self.turnLimit else {
-      throw reader.invalid("conversation", "has more than \(Self.turnLimit) turns; send the latest.")
+    guard turns.count <= AppQuestions.turnLimit else {
+      throw reader.invalid("conversation", "has more than \(AppQuestions.turnLimit) turns; send the latest.")
     }
     return turns
   }
-
-  private static let turnLimit = 50
 
   private func text(_ request: Request, _ context: RequestContext) async throws -> Response {
     guard let path = request.query("path"), !path.isEmpty else {

@@ -6,6 +6,8 @@ import StrataCore
 /// What the web page and the app API work with. Every call is made on behalf of a principal, and whatever comes back is
 /// shown to that principal: an implementation returns nothing that they may not read.
 public protocol AppService: Sendable {
+  /// Name of the collection that is asked; also the name under which chat clients find it, `documents/NAME`.
+  var collectionName: String { get }
   /// What the page shows before the first question, with counts of what the principal may read.
   func overview(as principal: Principal) async throws -> AppOverview
   /// Those whom a local caller may ask as; empty when there are no groups or users to choose from.

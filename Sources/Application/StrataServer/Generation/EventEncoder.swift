@@ -40,9 +40,7 @@ extension EventWriter {
       try await send(encoder.closing(session.usage))
       return true
     } catch let error as any StrataError where error.code != .clientGone {
-      let reply = ErrorReply(error)
-      if reply.status.code >= 500 { logger.error("generation failed", metadata: ["error": "\(error)"]) }
-      try await send(encoder.failure(reply))
+      try await send(encoder.failure(ErrorReply(error, of: "generation", logger)))
       return false
     }
   }

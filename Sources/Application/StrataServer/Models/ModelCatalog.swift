@@ -71,6 +71,8 @@ final class ModelCatalog: Sendable {
 
   let embedders: [any Embedder]
   let rerankers: [any Reranker]
+  /// The name under which chats ask the documents, where there are any.
+  private let documents: String?
   private let source: (any ModelSource)?
   private let created = UnixTime.now
   private let state: Mutex<State>
@@ -78,10 +80,12 @@ final class ModelCatalog: Sendable {
   /// - Parameters:
   ///   - models: stay for as long as the server runs.
   ///   - onDemand: names that `source` loads when the first request asks for them.
+  ///   - documents: the name of ``DocumentChat``, for lists.
   init(
     models: [any LanguageModel], embedders: [any Embedder], rerankers: [any Reranker] = [],
-    source: (any ModelSource)? = nil, onDemand: [String] = []
+    source: (any ModelSource)? = nil, onDemand: [String] = [], documents: String? = nil
   ) {
+    self.documents = documents
     self.embedders = embedders
     self.rerankers = rerankers
     self.source = source
@@ -111,6 +115,11 @@ final class ModelCatalog: Sendable {
         if embedders.contains(where: { $0.id == name }) {
           throw ServerError(
             .modelNotFound, "The model `\(name)` makes embeddings; it cannot generate text.", parameter: "model")
+        }
+        if let documents, name == documents {
+          throw ServerError(
+            .modelNotFound, "`\(documents)` answers chat completions only.", parameter: "model",
+            remedy: "Send the question to /v1/chat/completions.")
         }
         throw unknown(name, ids.filter { context.key?.allows($0) ?? true })
       }
@@ -204,7 +213,7 @@ final class ModelCatalog: Sendable {
       remedy: known.isEmpty ? "No such model is loaded." : "Available: \(known.joined(separator: ", ")).")
   }
 
-  private var ids: [String] { state.withLock { $0.order + $0.resting } }
+  private var ids: [String] { state.withLock { $0.order + $0.resting } + (documents.map { [$0] } ?? []) }
 
   // MARK: Loading and unloading
 
@@ -305,6 +314,7 @@ final class ModelCatalog: Sendable {
       if let loaded = state.entries[id] { listed += entries(of: loaded, id) }
     }
     listed += state.resting.filter(allowed).map { entry($0, created, "sleeping", [:]) }
+    if let documents, allowed(documents) { listed.append(entry(documents, created, "loaded", [:])) }
     for embedder in embedders where allows(embedder.id, context) {
       let sizes: JSONObject = [
         "context_length": .int(embedder.maxTokens), "dimension": .int(embedder.dimension),

@@ -1,10 +1,11 @@
-// Owns `POST /v1/chat/completions`: whole answers and chunks.
+// Owns `POST /v1/chat/completions`: whole answers and chunks of models. Questions to the documents go to DocumentChat.
 import Hummingbird
 import StrataCore
 
 struct ChatRoutes: Sendable {
   let catalog: ModelCatalog
   let runner: GenerationRunner
+  let documents: DocumentChat?
 
   var routes: [Route] {
     [Route(.post, "/v1/chat/completions") { request, context in try await complete(request, context) }]
@@ -13,6 +14,9 @@ struct ChatRoutes: Sendable {
   private func complete(_ request: Request, _ context: RequestContext) async throws -> Response {
     let body = try await RequestBodyReader.object(of: request, limits: runner.limits)
     let chat = try ChatRequest(body, limits: runner.limits)
+    if let documents, documents.isNamed(chat.model) {
+      return try await documents.complete(chat, ParameterReader(body), request, context)
+    }
     let model = try await catalog.model(chat.model, for: context)
     let session = try await runner.start(
       chat.generation.repeated(chat.choices), on: model, prompt: "messages", for: context)
@@ -161,7 +165,7 @@ struct ChatChunks: EventEncoder {
     }
   }
 
-  private func chunk(_ index: Int, _ delta: JSONObject, logprobs: JSON = .null, reason: JSON = .null) -> ServerEvent {
+  func chunk(_ index: Int, _ delta: JSONObject, logprobs: JSON = .null, reason: JSON = .null) -> ServerEvent {
     var chunk = format.head("chat.completion.chunk")
     chunk["choices"] = [
       ["index": .int(index), "delta": .object(delta), "logprobs": logprobs, "finish_reason": reason]

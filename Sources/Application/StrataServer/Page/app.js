@@ -17,7 +17,7 @@ let view = null;
 let sessionTimer = null;
 
 function route() {
-  const name = location.hash.slice(1);
+  const [name, query] = location.hash.slice(1).split("?", 2);
   const next = Object.hasOwn(views, name) ? name : "ask";
   if (view !== next) {
     if (view) views[view].leave?.();
@@ -32,6 +32,14 @@ function route() {
     window.scrollTo({ top: 0 });
   }
   views[next].show();
+  if (name === "document") openDocument(new URLSearchParams(query));
+}
+
+/** Links from other programs: `#document?path=…&version=…&start=…&end=…`, in bytes of the text. */
+function openDocument(query) {
+  const [version, start, end] = ["version", "start", "end"].map((name) => Number.parseInt(query.get(name), 10));
+  const range = start >= 0 && end > start ? { start, end } : null;
+  if (query.get("path")) panel.open({ document: query.get("path"), version: version > 0 ? version : null }, range);
 }
 
 async function loadSession() {

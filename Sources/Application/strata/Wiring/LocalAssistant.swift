@@ -22,6 +22,8 @@ final class LocalAssistant: AppService {
     try await collection.retriever.load()
   }
 
+  var collectionName: String { collection.name }
+
   func overview(as principal: Principal) async throws -> AppOverview {
     let access = try await collection.gate.decision(for: principal)
     let readable = try await collection.store.documents(in: collection.name).filter(access.mayRead)
