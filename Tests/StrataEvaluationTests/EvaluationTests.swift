@@ -118,6 +118,28 @@ import Testing
     #expect(report.junit.contains(#"tests="3" failures="2""#))
   }
 
+  @Test("verdicts are compared with what became of the answers; an answer is as good as its worst sentence")
+  func verdicts() async throws {
+    @Sendable func sentence(_ score: Double, _ verdict: Support) -> SentenceSupport {
+      SentenceSupport(
+        range: 0..<1, text: "x",
+        estimate: SupportEstimate(probabilities: [0, 0, 1], score: score, low: 0, high: 1, verdict: verdict))
+    }
+    let report = try await report { question, _ in
+      let isRight = question == "Hotel limit?"
+      let sentences = isRight ? [sentence(0.9, .supported)] : [sentence(0.6, .supported), sentence(0.2, .partial)]
+      return QuestionReply(
+        answer: isRight ? "165" : "nothing", answerable: true, citations: [("travel.md", "q")],
+        faithfulness: FaithfulnessReport(sentences: sentences))
+    }
+    let verdicts = report.json["verdicts"]
+    #expect(verdicts?["supported"] == ["right": 1, "of": 1])
+    #expect(verdicts?["partial"] == ["right": 0, "of": 1])
+    #expect(verdicts?["unsupported"] == ["right": 0, "of": 0])
+    #expect(verdicts?["separation"]?["mean"]?.doubleValue == 1)
+    #expect(report.text.contains("right by verdict: supported 1/1  partial 0/1  AUC 1.00"))
+  }
+
   @Test("whoever may not know must be refused, and restricted words are found wherever they show")
   func leaks() async throws {
     let report = try await report(["sofia", "amara"]) { _, _ in

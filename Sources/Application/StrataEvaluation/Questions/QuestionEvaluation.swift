@@ -11,10 +11,12 @@ public struct QuestionReply: Sendable, Hashable {
   /// Everything else that the asker could see: steps, passages, page events.
   public var exposed: [String]
   public var usage: Usage
+  /// How far the quotes support each sentence; nil where nobody checked.
+  public var faithfulness: FaithfulnessReport?
 
   public init(
     answer: String, answerable: Bool, citations: [(document: String, quote: String)], droppedCitations: Int = 0,
-    exposed: [String] = [], usage: Usage = Usage()
+    exposed: [String] = [], usage: Usage = Usage(), faithfulness: FaithfulnessReport? = nil
   ) {
     self.answer = answer
     self.answerable = answerable
@@ -22,6 +24,7 @@ public struct QuestionReply: Sendable, Hashable {
     self.droppedCitations = droppedCitations
     self.exposed = exposed
     self.usage = usage
+    self.faithfulness = faithfulness
   }
 
   public static func == (lhs: Self, rhs: Self) -> Bool {

@@ -14,13 +14,14 @@ extension QuestionReport {
   /// Words that somebody saw who must not, over all questions.
   public var leakCount: Int { results.reduce(0) { $0 + $1.leaks.count } }
 
-  /// `{"model","questions","answered":{"right","of"},…,"leaks","dropped_citations","results":[…]}`
+  /// `{"model","questions","answered":{"right","of"},…,"leaks","dropped_citations","verdicts","usage","results":[…]}`
   public var json: JSON {
     var object: JSONObject = ["model": .string(model), "questions": .int(results.count)]
     for count in counts { object[count.name] = ["right": .int(count.right), "of": .int(count.of)] }
     object["leaks"] = .int(leakCount)
     object["dropped_citations"] = .int(results.reduce(0) { $0 + ($1.reply?.droppedCitations ?? 0) })
     let usage = results.reduce(Usage()) { $0 + ($1.reply?.usage ?? Usage()) }
+    object["verdicts"] = VerdictReport(results).json
     object["usage"] = usage.json
     object["results"] = .array(results.map(\.json))
     return .object(object)
@@ -39,7 +40,8 @@ extension QuestionReport {
       ])
     }
     let totals = counts.map { "\($0.name) \($0.right)/\($0.of)" }.joined(separator: "  ")
-    return "\(table.text)\n\(model): \(totals)  leaks \(leakCount)"
+    let verdicts = VerdictReport(results).text.map { "\n" + $0 } ?? ""
+    return "\(table.text)\n\(model): \(totals)  leaks \(leakCount)\(verdicts)"
   }
 
   public var junit: String {
@@ -72,6 +74,7 @@ extension QuestionResult {
       "answered": .bool(isAnswered), "cited": .bool(isCited), "refused": .bool(isRefused),
       "correct": .bool(isCorrect), "leaks": .array(leaks.map(JSON.string)),
       "answer": reply.map { .string($0.answer) } ?? .null,
+      "faithfulness": reply?.faithfulness?.json ?? .null,
       "documents": .array((reply?.citations ?? []).map { .string($0.document) }),
       "error": error.map(JSON.string) ?? .null, "seconds": .double((seconds * 1000).rounded() / 1000),
     ]

@@ -69,7 +69,7 @@ struct EvalQuestions: AsyncParsableCommand {
     return QuestionReply(
       answer: final.answer, answerable: final.answerable,
       citations: final.citations.map { ($0.document, $0.quote) }, droppedCitations: final.droppedCitations,
-      exposed: exposed, usage: final.usage)
+      exposed: exposed, usage: final.usage, faithfulness: final.faithfulness)
   }
 
   private static func show(_ result: QuestionResult) {
