@@ -28,6 +28,56 @@ import Testing
   }
 }
 
+@Suite("Asking again where the answer names what its quotes do not") struct AnswerFocusTests {
+  private static let rule = "The limit for a hotel night is 165 euros, breakfast included."
+  private static let exception = "In Oslo and Zurich the limit is 210 euros."
+  private static let passage = Passage(
+    chunk: 1, document: "travel.md", version: 1, range: 0..<300,
+    text: "\(rule) \(exception) When nothing is available, ask your lead. Trains are booked in the portal.",
+    title: "Travel", score: 1)
+
+  private func answer(
+    _ question: String, _ replies: [String], refocus: Bool = true
+  ) async throws -> (GroundedAnswer, [GenerationRequest]) {
+    let contract = PlainContract.answer([
+      "strategy": "attributed", "min_coverage": 0.3, "refocus": .bool(refocus),
+    ])
+    let model = ScriptedModel(replies)
+    let result = try await GroundedAnswerer(model: model, contract: contract)
+      .answer(question, from: [Self.passage], as: .anonymous)
+    return (result, model.requests)
+  }
+
+  @Test("the exception is found that the question names, from its sentence and the neighbours alone")
+  func exception() async throws {
+    let replies = ["The limit for a hotel night in Oslo is 165 euros.", "The limit in Oslo is 210 euros."]
+    let (result, requests) = try await answer("What is the limit for a hotel night in Oslo?", replies)
+    #expect(result.answer == "The limit in Oslo is 210 euros.")
+    #expect(result.citations.map(\.quote) == [Self.exception])
+    #expect(requests.count == 2)
+    guard case .messages(let messages)? = requests.last?.input else { return }
+    let prompt = messages.map(\.content).joined()
+    #expect(prompt.contains(Self.rule) && prompt.contains(Self.exception) && !prompt.contains("Trains"))
+  }
+
+  @Test("the first answer stays when the second does not quote the name either")
+  func stays() async throws {
+    let replies = ["The limit for a hotel night in Oslo is 165 euros.", "Ask your lead."]
+    let (result, requests) = try await answer("What is the limit for a hotel night in Oslo?", replies)
+    #expect(result.answer == replies[0] && requests.count == 2)
+  }
+
+  @Test("nothing is asked again when quotes name all, when the answer does not name it, or when told not to")
+  func once() async throws {
+    let question = "What is the limit for a hotel night in Oslo?"
+    for reply in ["In Oslo the limit is 210 euros.", "The limit for a hotel night is 165 euros."] {
+      #expect(try await answer(question, [reply]).1.count == 1)
+    }
+    let reply = "The limit for a hotel night in Oslo is 165 euros."
+    #expect(try await answer(question, [reply], refocus: false).1.count == 1)
+  }
+}
+
 @Suite("Verdicts on sentences") struct SentenceVerdictTests {
   /// Supports what stands word for word in its evidence.
   private struct Literal: FaithfulnessChecker {

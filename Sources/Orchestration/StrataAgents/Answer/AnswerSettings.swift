@@ -35,6 +35,9 @@ public struct AnswerSettings: Sendable, Hashable {
   public var checksNames = true
   /// An answer that says more than its evidence is replaced by the quotes themselves instead of the refusal.
   public var quotesWhenUngrounded = true
+  /// Where the quotes do not speak of what the question names, and other sentences do, the model is asked once more with
+  /// these alone. For ``QuotingStrategy/attributed``.
+  public var refocuses = true
   /// Order in which the model writes the members.
   public var order = ["citations", "answer", "answerable"]
 
@@ -57,6 +60,7 @@ public struct AnswerSettings: Sendable, Hashable {
     if let value = json["check_numbers"]?.boolValue { checksNumbers = value }
     if let value = json["check_names"]?.boolValue { checksNames = value }
     if let value = json["quote_when_ungrounded"]?.boolValue { quotesWhenUngrounded = value }
+    if let value = json["refocus"]?.boolValue { refocuses = value }
     if let value = json["order"]?.arrayValue?.compactMap(\.stringValue), Set(value) == Set(order) { order = value }
   }
 }

@@ -24,9 +24,8 @@ struct Attribution {
     var candidates = passages.flatMap { passage in
       passage.sentences.indices.map { index -> Candidate in
         let stems = Set(ContentWords.stems(of: passage.sentences[index].text))
-        let place = ([passage.passage.title] + passage.passage.headingPath).joined(separator: "\n")
         return Candidate(
-          passage: passage, sentence: index, stems: stems, placed: stems.union(ContentWords.stems(of: place)))
+          passage: passage, sentence: index, stems: stems, placed: stems.union(ContentWords.stems(of: passage.place)))
       }
     }
     var found: [Citation] = []

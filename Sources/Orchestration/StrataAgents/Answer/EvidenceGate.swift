@@ -74,6 +74,11 @@ package struct EvidenceGate: Sendable {
       && word.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2E }
   }
 
+  /// Stems of the names and codes of `text`; a number alone is none.
+  static func names(of text: String) -> Set<String> {
+    Set(specifics(of: text).filter(\.isName).map { ContentWords.stem($0.text.lowercased()) })
+  }
+
   /// Words with a digit, and capitalised words that do not merely open a sentence.
   private static func specifics(of text: String) -> [(text: String, isName: Bool)] {
     var result: [(String, Bool)] = []

@@ -11,9 +11,33 @@ extension GroundedAnswerer {
     // A question that no single passage speaks of is refused before the model can make something up.
     let best = prompt.passages.map { EvidenceGate.coverage(weights: weights, evidence: [$0.passage]) }.max() ?? 0
     guard best >= settings.minCoverage else { return .refused("weak_evidence") }
+    let attribution = Attribution(question: question, weights: weights, passages: prompt.passages)
+    var (text, usage) = try await write(prompt.messages, prompt.answerTokens, principal) { await emit(.text($0)) }
+    var result = judged(text, attribution)
+    if settings.refocuses, result.answerable,
+      let focus = AnswerFocus(
+        question: question, answer: result.answer, citations: result.citations, passages: prompt.passages)
+    {
+      let messages = try contract.messages(for: input(question, focus.passages))
+      let spent: Usage
+      (text, spent) = try await write(messages, prompt.answerTokens, principal) { _ in }
+      usage = usage + spent
+      let second = judged(text, attribution)
+      if second.answerable, second.reason == nil, focus.isMet(by: second.citations) { result = second }
+    }
+    result.usage = usage
+    for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
+    try await check(&result, emit)
+    return result
+  }
+
+  /// The model's words, without what it repeats or adds, and what they cost.
+  private func write(
+    _ messages: [Message], _ tokens: Int, _ principal: Principal, _ emit: (String) async -> Void
+  ) async throws -> (String, Usage) {
     let request = GenerationRequest(
-      .messages(prompt.messages), sampling: contract.sampling, maxTokens: prompt.answerTokens, tenant: principal.tenant)
-    var usage = Usage(promptTokens: prompt.promptTokens)
+      .messages(messages), sampling: contract.sampling, maxTokens: tokens, tenant: principal.tenant)
+    var usage = Usage()
     var written = ""
     generation: for try await event in model.generate(request) {
       switch event {
@@ -22,18 +46,12 @@ extension GroundedAnswerer {
       case .text(let piece, _):
         usage.completionTokens += 1
         written += piece
-        await emit(.text(piece))
+        await emit(piece)
         if AnswerText.loopStart(written) != nil || written.utf8.count > settings.maxAnswerLength { break generation }
       }
     }
     try Task.checkCancellation()
-    let answer = AnswerText.tidy(Self.withoutMarks(written))
-    let attribution = Attribution(question: question, weights: weights, passages: prompt.passages)
-    var result = judged(answer, attribution)
-    result.usage = usage
-    for (index, citation) in result.citations.enumerated() { await emit(.citation(number: index + 1, citation)) }
-    try await check(&result, emit)
-    return result
+    return (AnswerText.tidy(Self.withoutMarks(written)), usage)
   }
 
   /// An answer of which less than this stands in its quotes is replaced by the quote.

@@ -267,7 +267,7 @@ public struct GroundedAnswerer: Sendable {
     return passage
   }
 
-  private func input(_ question: String, _ passages: [NumberedPassage]) -> JSON {
+  func input(_ question: String, _ passages: [NumberedPassage]) -> JSON {
     ["question": .string(question), "passages": .array(passages.map { $0.json(strategy: settings.strategy) })]
   }
 }

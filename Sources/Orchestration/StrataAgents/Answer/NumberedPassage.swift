@@ -26,6 +26,16 @@ struct NumberedPassage: Sendable {
     return ["number": .int(number), "title": .string(heading), "text": .string(text)]
   }
 
+  /// The title and headings under which the passage stands, as one text.
+  var place: String { ([passage.title] + passage.headingPath).joined(separator: "\n") }
+
+  /// The same passage for a prompt with other words; its ranges point nowhere any more.
+  func saying(_ text: String) -> NumberedPassage {
+    var other = passage
+    other.text = text
+    return NumberedPassage(number: number, passage: other)
+  }
+
   private var heading: String {
     let title = passage.title.isEmpty ? passage.document : passage.title
     let path = passage.headingPath.filter { $0 != title }

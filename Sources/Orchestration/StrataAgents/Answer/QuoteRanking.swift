@@ -15,8 +15,7 @@ enum QuoteRanking {
     var scored: [(passage: Int, sentence: Int, score: Double)] = []
     for passage in passages {
       let own = passage.sentences.map { share(of: $0.text, weights) / total }
-      let place =
-        share(of: ([passage.passage.title] + passage.passage.headingPath).joined(separator: "\n"), weights) / total
+      let place = share(of: passage.place, weights) / total
       for index in own.indices {
         let before = index > 0 ? own[index - 1] : 0
         let after = index + 1 < own.count ? own[index + 1] : 0
