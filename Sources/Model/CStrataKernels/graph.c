@@ -132,7 +132,7 @@ void strata_probe_begin_many(
   probe->breadth = breadth;
   probe->is_active = true;
   probe->stage = STRATA_PROBE_GATHER;
-  probe->effort = (strata_graph_effort){0, 0, true};
+  probe->effort = (strata_graph_effort){.near = 1, .complete = true};
   strata_prefetch_links(level, probe->keys[0]);
 }
 
@@ -302,7 +302,10 @@ void strata_probe_run(
 
 // MARK: The graph
 
-enum { STRATA_SEEDS = 32 };
+enum {
+  STRATA_SEEDS = 96,   // allowed rows spread over all that a search with a filter begins at
+  STRATA_AROUND = 64,  // and those around the query
+};
 
 typedef struct strata_search_job {
   const strata_graph *graph;
@@ -316,6 +319,8 @@ typedef struct strata_search_job {
   int64_t *found;
   strata_graph_effort *effort;
   strata_probe_filter filter;
+  float least;                   // share of the rows around a query
+  int64_t reach;                 // how many of those are looked at, at most
   uint32_t seeds[STRATA_SEEDS];  // allowed rows to begin at, when there is a filter
   int32_t seed_count;
 } strata_search_job;
@@ -330,6 +335,32 @@ static uint32_t strata_graph_entry(
   return graph->levels > 1 ? graph->uppers[entry] : entry;
 }
 
+/// Collects allowed rows in `probe->batch`, in order of their links' distance from a row, STRATA_AROUND at most. Looks at
+/// links and bits only.
+/// - Returns: which share of the rows on the way they are.
+static float strata_search_around(const strata_search_job *job, strata_probe *probe, uint32_t row, int32_t *count) {
+  const strata_level *level = &job->level;
+  uint32_t *rows = probe->touched;  // those seen, in order
+  int64_t seen = 0, followed = 0;
+  int32_t found = 0;
+  (void)strata_probe_see(probe, row);
+  rows[seen++] = row;
+  if (strata_bit(job->filter.allowed, row)) probe->batch[found++] = row;
+  for (; followed < seen && found < STRATA_AROUND && seen < job->reach; followed++) {
+    const uint32_t *links = level->links + (int64_t)rows[followed] * level->width;
+    for (int32_t i = 0; i < level->width && links[i] != STRATA_NO_ROW && seen < job->reach; i++) {
+      if (!strata_probe_see(probe, links[i])) continue;
+      rows[seen++] = links[i];
+      strata_prefetch_links(level, (uint64_t)(0x7fffffffu - links[i]) << 1);
+      if (found < STRATA_AROUND && strata_bit(job->filter.allowed, links[i])) probe->batch[found++] = links[i];
+    }
+  }
+  probe->touched_count = seen;
+  strata_probe_clear(probe, level->rows.count);
+  *count = found;
+  return (float)found / (float)seen;
+}
+
 static bool strata_search_turn(void *context, strata_probe *probe) {
   strata_search_job *job = context;
   if (probe->is_active) {
@@ -339,29 +370,26 @@ static bool strata_search_turn(void *context, strata_probe *probe) {
       job->scores[at + i] = strata_best_score(probe->keys[i]);
     }
     job->found[probe->place] = probe->count;
-    if (job->effort) {
-      job->effort->scored += probe->effort.scored;
-      job->effort->visited += probe->effort.visited;
-      job->effort->complete = job->effort->complete && probe->effort.complete;
-    }
+    if (job->effort) job->effort[probe->place] = probe->effort;
   }
-  if (job->next == job->count) return false;
-  probe->place = job->next++;
   const strata_code_rows *rows = &job->graph->rows;
-  strata_code_query_prepare(rows, job->queries + probe->place * rows->dimension, probe->query);
-  uint32_t entry = strata_graph_entry(job->graph, job->scorer, probe->query);
-  if (!job->filter.allowed) {
-    strata_probe_begin(probe, &job->level, job->scorer, entry, job->breadth);
-    return true;
-  }
-  int32_t count = job->seed_count;
-  memcpy(probe->batch, job->seeds, sizeof job->seeds);
-  if (strata_bit(job->filter.allowed, entry)) probe->batch[count++] = entry;
-  const uint32_t *links = job->level.links + (int64_t)entry * job->level.width;
-  for (int32_t i = 0; i < job->level.width && links[i] != STRATA_NO_ROW; i++) {
-    if (strata_bit(job->filter.allowed, links[i])) probe->batch[count++] = links[i];
-  }
-  strata_probe_begin_many(probe, &job->level, job->scorer, count, job->breadth);
+  float near;
+  int32_t count = 0;
+  do {
+    if (job->next == job->count) return false;
+    probe->place = job->next++;
+    strata_code_query_prepare(rows, job->queries + probe->place * rows->dimension, probe->query);
+    uint32_t entry = strata_graph_entry(job->graph, job->scorer, probe->query);
+    if (!job->filter.allowed) {
+      strata_probe_begin(probe, &job->level, job->scorer, entry, job->breadth);
+      return true;
+    }
+    near = strata_search_around(job, probe, entry, &count);
+    if (job->effort) job->effort[probe->place] = (strata_graph_effort){.near = near, .complete = false};
+  } while (near < job->least);
+  memcpy(probe->batch + count, job->seeds, (size_t)job->seed_count * sizeof *job->seeds);
+  strata_probe_begin_many(probe, &job->level, job->scorer, count + job->seed_count, job->breadth);
+  probe->effort.near = near;
   return true;
 }
 
@@ -380,17 +408,21 @@ static int32_t strata_graph_seeds(const uint64_t *allowed, int64_t rows, uint32_
 
 bool strata_graph_search(
     const strata_graph *graph, const float *queries, int64_t count, strata_graph_scratch *scratch, int32_t breadth,
-    const uint64_t *allowed, int64_t budget, uint32_t *ids, float *scores, int64_t *found,
+    const uint64_t *allowed, int64_t budget, float least, uint32_t *ids, float *scores, int64_t *found,
     strata_graph_effort *effort) {
-  if (effort) *effort = (strata_graph_effort){0, 0, true};
-  for (int64_t i = 0; i < count; i++) found[i] = 0;
+  for (int64_t i = 0; i < count; i++) {
+    found[i] = 0;
+    if (effort) effort[i] = (strata_graph_effort){.near = 1, .complete = true};
+  }
   if (graph->sizes[0] == 0 || breadth <= 0) return true;
   if (!strata_graph_scratch_fit(scratch, &graph->rows, breadth)) return false;
   strata_search_job job = {
       .graph = graph, .level = strata_graph_level(graph, 0),
       .scorer = strata_code_scorer_for(graph->rows.code, graph->rows.metric), .queries = queries, .count = count,
       .breadth = breadth, .ids = ids, .scores = scores, .found = found, .effort = effort,
-      .filter = {allowed, budget}};
+      .filter = {allowed, budget}, .least = least,
+      .reach = least > 0 ? strata_min64(STRATA_TOUCHED_MOST, (int64_t)(STRATA_AROUND / least) + 1)
+                         : STRATA_TOUCHED_MOST};
   if (allowed) job.seed_count = strata_graph_seeds(allowed, graph->rows.count, job.seeds);
   if (allowed && job.seed_count == 0) return true;
   strata_probe_run(&job.level, job.scorer, &job.filter, scratch->probes, (int32_t)strata_min64(STRATA_LANES, count),

@@ -41,6 +41,10 @@ extension VectorListsTests {
           try opened.search(Self.queries, limit: 10, breadth: 30).map(\.rows)
             == index.search(Self.queries, limit: 10, breadth: 30).map(\.rows))
         #expect(opened.options.structure == index.options.structure)
+        for query in Self.queries {
+          let walks = [index, opened].map { $0.look(query, limit: 10, breadth: 30, allowed: nil, isWalk: true)?.rows }
+          #expect(walks[0] == walks[1] && (walks[0] != nil) == (options.structure == .graph))
+        }
       }
     }
 

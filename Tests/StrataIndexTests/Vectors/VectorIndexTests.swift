@@ -52,14 +52,15 @@ struct VectorIndexTests {
   private static let queries = Clusters(count: 40, dimension: 48, seed: 3)
 
   private func recall(
-    _ index: VectorIndex, words: [UInt64]?, where isAllowed: (Int) -> Bool
+    _ index: VectorIndex, words: [UInt64]?, isWalk: Bool = false, where isAllowed: (Int) -> Bool
   ) throws -> Double {
     var found = 0
     var wanted = 0
     for row in 0..<Self.queries.count {
       let query = Self.queries.vector(row)
       let truth = Set(Self.data.nearest(query, 10, where: isAllowed))
-      let rows = try index.search(query, limit: 10, allowed: words)
+      let walked = isWalk ? index.look(query, limit: 10, breadth: 200, allowed: words, isWalk: true)?.rows : nil
+      let rows = try walked ?? index.search(query, limit: 10, allowed: words)
       #expect(rows.count == truth.count)
       #expect(rows.allSatisfy { isAllowed($0.row) })
       wanted += truth.count
@@ -73,11 +74,14 @@ struct VectorIndexTests {
     let index = try VectorIndex(
       Column(Self.data.values), dimension: 48, options: VectorOptions(code: code, searchBreadth: 200))
     #expect(try recall(index, words: nil) { _ in true } >= 0.95)
+    #expect(try recall(index, words: nil, isWalk: true) { _ in true } >= 0.95)
   }
 
   @Test("ten come back at every selectivity, random and clustered", arguments: [0.5, 0.1, 0.02, 0.005, 0.001])
   func filters(share: Double) throws {
     let index = try VectorIndex(Column(Self.data.values), dimension: 48)
+    // From a tenth on by walking the graph, too.
+    let ways = share < 0.1 ? [false] : [false, true]
     let clusters = max(1, Int((40 * share).rounded()))
     let rules: [(Int) -> Bool] = [
       { Double(($0 &* 2_654_435_761) % 100_003) < share * 100_003 },
@@ -86,7 +90,7 @@ struct VectorIndexTests {
     for isAllowed in rules {
       var words = [UInt64](repeating: 0, count: (Self.data.count + 63) / 64)
       for row in 0..<Self.data.count where isAllowed(row) { words[row / 64] |= 1 << UInt64(row % 64) }
-      #expect(try recall(index, words: words, where: isAllowed) >= 0.95)
+      for isWalk in ways { #expect(try recall(index, words: words, isWalk: isWalk, where: isAllowed) >= 0.95) }
     }
   }
 
@@ -97,6 +101,13 @@ struct VectorIndexTests {
     let queries = (0..<Self.queries.count).map(Self.queries.vector)
     let together = try two.search(queries, limit: 10).map(\.rows)
     #expect(try queries.map { try one.search($0, limit: 10) } == together)
+    for query in queries {
+      let walks = [one, two].map { $0.look(query, limit: 10, breadth: 60, allowed: nil, isWalk: true)?.rows }
+      #expect(walks[0] == walks[1])
+    }
+    let walked = try two.search(queries, limit: 10, breadth: 60)
+    #expect(walked.allSatisfy { $0.way == .graph })
+    #expect(try queries.map { try one.search($0, limit: 10, breadth: 60) } == walked.map(\.rows))
   }
 
   @Test("dot products and distances rank as the plain formulas do", arguments: [VectorMetric.dot, .euclidean, .cosine])

@@ -37,7 +37,8 @@ struct VectorSpeedTests {
   private static let isOfLists = ProcessInfo.processInfo.environment["STRATA_BENCH_ANN_LISTS"] != nil
 
   @Test(
-    "Build seconds, queries per second and recall", .enabled(if: folder != nil && !isOfLists, "no STRATA_BENCH_ANN"))
+    "Build seconds, queries per second and recall",
+    .enabled(if: folder != nil && !isOfLists && fits == nil, "no STRATA_BENCH_ANN"))
   func speed() throws {
     let base = Column(try Self.read("base.f32", Float.self))
     let flat = try Self.read("queries.f32", Float.self)
@@ -136,6 +137,40 @@ struct VectorSpeedTests {
       let seconds = (ContinuousClock.now - start) / Duration.seconds(1)
       let recall = Self.recall(found, Array(truth.prefix(10 * count)))
       print("strata\tmemory\t\(count) queries\t\(size)\t\(resident())\t\(recall)\t\(Double(count) / seconds)")
+    }
+  }
+
+  /// A code, or "all".
+  private static let fits = ProcessInfo.processInfo.environment["STRATA_BENCH_ANN_FIT"]
+
+  @Test("What walks look at and each way takes", .enabled(if: folder != nil && fits != nil, "no STRATA_BENCH_ANN_FIT"))
+  func costs() throws {
+    let base = Column(try Self.read("base.f32", Float.self))
+    let flat = try Self.read("queries.f32", Float.self)
+    let queries = (0..<200).map { Array(flat[($0 * Self.dimension)..<(($0 + 1) * Self.dimension)]) }
+    let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder ?? "").sorted()
+      .filter { $0.hasPrefix("filter-") }.map { String($0.dropFirst(7).dropLast(4)) }
+    for code in VectorCode.allCases where Self.fits == "all" || Self.fits == "\(code)" {
+      let index = try VectorIndex(
+        base, dimension: Self.dimension, options: VectorOptions(code: code, buildBreadth: 100))
+      for name in names {
+        let allowed = try Self.read("filter-\(name).u64", UInt64.self)
+        let truth = try Self.read("truth-\(name).i32", Int32.self)
+        for (isWalk, breadth) in [(true, 100), (true, 200), (true, 400), (false, 36)] {
+          let start = Self.seconds()
+          let found = queries.compactMap {
+            index.look($0, limit: 10, breadth: breadth, allowed: allowed, isWalk: isWalk)
+          }
+          let micros = (Self.seconds() - start) / Double(queries.count) * 1e6
+          func mean(_ values: [Int]) -> Int { values.reduce(0, +) / values.count }
+          let near = found.map(\.near).sorted()
+          let least = found.map(\.rows.count).min() ?? 0
+          print(
+            "strata\tcost\t\(code)\t\(name)\t\(isWalk ? "walk" : "scan")\t\(breadth)\t\(mean(found.map(\.scored)))"
+              + "\t\(mean(found.map(\.visited)))\t\(near[20])\t\(least)"
+              + "\t\(Self.recall(found.map(\.rows), Array(truth.prefix(2000))))\t\(micros)")
+        }
+      }
     }
   }
 

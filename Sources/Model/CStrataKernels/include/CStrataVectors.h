@@ -125,7 +125,8 @@ void strata_graph_scratch_destroy(strata_graph_scratch *STRATA_NULLABLE scratch)
 typedef struct strata_graph_effort {
   int64_t scored;   // rows that were scored
   int64_t visited;  // rows whose links were read
-  bool complete;    // false: it ran into its budget
+  float near;       // share of the allowed among the rows around the query
+  bool complete;    // false: it ran into its budget, or did not begin
 } strata_graph_effort;
 
 /// Searches for `count` queries [count, dimension] (as `strata_code_query_prepare` takes them): the `breadth` nearest
@@ -133,16 +134,17 @@ typedef struct strata_graph_effort {
 /// that one computes while others wait for memory; each finds what it would find alone.
 ///
 /// With `allowed` [(rows + 63) / 64 words], only rows whose bits are set are scored and found. Where few neighbours of a
-/// row are allowed, the search goes on through the links of the others (ACORN-1: Patel et al. 2024), and it begins at
-/// allowed rows as well as where the levels above lead. A search that has scored and read links of more than `budget`
-/// rows ends with what it has.
+/// row are allowed, the search goes on through the links of the others (ACORN-1: Patel et al. 2024). It begins at the
+/// allowed rows that are fewest links from where the levels above lead, and at some spread over all. A search that has
+/// scored and read links of more than `budget` rows ends with what it has. One does not begin where less than the share
+/// `least` of the rows that so few links lead to are allowed: the nearest that are may lie anywhere then.
 ///
-/// `ids` and `scores` are [count, breadth], of which query i has `found[i]`.
+/// `ids` and `scores` are [count, breadth], of which query i has `found[i]`; `effort` is [count].
 /// - Returns: false when memory could not be had.
 bool strata_graph_search(
     const strata_graph *graph, const float *queries, int64_t count, strata_graph_scratch *scratch, int32_t breadth,
-    const uint64_t *STRATA_NULLABLE allowed, int64_t budget, uint32_t *ids, float *scores, int64_t *found,
-    strata_graph_effort *STRATA_NULLABLE effort);
+    const uint64_t *STRATA_NULLABLE allowed, int64_t budget, float least, uint32_t *ids, float *scores,
+    int64_t *found, strata_graph_effort *STRATA_NULLABLE effort);
 
 /// Whether every link of the graph names a row (or place) that is there, and every level's entry too: a graph of such
 /// links can be searched whatever else it says.

@@ -71,10 +71,7 @@ final class VectorGraph: Sendable {
   /// What one search found, best first.
   struct Found: Sendable {
     var rows: [UInt32] = []
-    /// False when it ran into its budget.
-    var isComplete = true
-    /// Rows scored and rows whose links were read.
-    var effort = 0
+    var effort = strata_graph_effort()
   }
 
   /// Searches for several queries at once, each prepared by ``CodedVectors/prepare(_:)``: faster together than one by
@@ -83,24 +80,26 @@ final class VectorGraph: Sendable {
   /// - Parameters:
   ///   - allowed: when given, only rows whose bits are set.
   ///   - budget: rows that a search with `allowed` may look at.
-  func search(_ queries: [[Float]], breadth: Int, allowed: UnsafePointer<UInt64>?, budget: Int) -> [Found] {
+  ///   - least: share of the allowed around a query below which none is made.
+  func search(
+    _ queries: [[Float]], breadth: Int, allowed: UnsafePointer<UInt64>?, budget: Int, least: Float
+  ) -> [Found] {
     let breadth = min(breadth, max(1, sizes[0]))
     var ids = [UInt32](repeating: 0, count: queries.count * breadth)
     var scores = [Float](repeating: 0, count: ids.count)
     var counts = [Int64](repeating: 0, count: queries.count)
-    var effort = strata_graph_effort()
-    guard let scratch = scratches.take(codes.count) else { return queries.map { _ in Found(isComplete: false) } }
+    var efforts = [strata_graph_effort](repeating: strata_graph_effort(), count: queries.count)
+    guard let scratch = scratches.take(codes.count) else { return queries.map { _ in Found() } }
     defer { scratches.give(scratch) }
     let flat = Array(queries.joined())
-    let done = withGraph { graph in
+    let isDone = withGraph { graph in
       strata_graph_search(
-        graph, flat, Int64(queries.count), scratch, Int32(breadth), allowed, Int64(budget), &ids, &scores, &counts,
-        &effort)
+        graph, flat, Int64(queries.count), scratch, Int32(breadth), allowed, Int64(budget), least, &ids, &scores,
+        &counts, &efforts)
     }
+    guard isDone else { return queries.map { _ in Found() } }
     return counts.enumerated().map { index, count in
-      Found(
-        rows: Array(ids[(index * breadth)..<(index * breadth + Int(count))]), isComplete: done && effort.complete,
-        effort: Int(effort.scored + effort.visited))
+      Found(rows: Array(ids[(index * breadth)..<(index * breadth + Int(count))]), effort: efforts[index])
     }
   }
 

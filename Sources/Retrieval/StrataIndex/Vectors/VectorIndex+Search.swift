@@ -65,8 +65,8 @@ extension VectorIndex {
     }
     guard let graph, !isExact else { return queries.map { (exact($0, limit, allowed), .exact) } }
     let plan = VectorPlan(
-      limit: limit, breadth: breadth ?? options.searchBreadth, code: options.code, allowed: allowedCount,
-      present: presentCount)
+      limit: limit, breadth: breadth ?? options.searchBreadth, code: options.code,
+      stride: graph.codes.stride, allowed: allowedCount, present: presentCount)
     let prepared = queries.map(graph.codes.prepare)
     let isFiltered = allowedCount < presentCount
     let filter = isFiltered || presentCount < count ? allowed.baseAddress : nil
@@ -77,14 +77,51 @@ extension VectorIndex {
       }
     }
     let found = graph.search(
-      prepared, breadth: plan.breadth, allowed: isFiltered ? filter : nil, budget: plan.budget)
+      prepared, breadth: plan.breadth, allowed: isFiltered ? filter : nil, budget: plan.budget, least: plan.least)
     return queries.indices.map { index in
       let rows = found[index].rows
-      if found[index].isComplete, rows.count >= min(limit, allowedCount) {
+      if found[index].effort.complete, rows.count >= min(limit, allowedCount) {
         return (rescore(rows.prefix(plan.rescored), queries[index], limit), .graph)
       }
       let scanned = graph.codes.scan(prepared[index], allowed: filter, limit: plan.rescored)
       return (rescore(scanned[...], queries[index], limit), .graphThenScan)
+    }
+  }
+
+  /// What one way through codes finds and looks at.
+  package struct Look: Sendable {
+    package var rows: [ScoredRow]
+    /// Of a walk: rows that were scored, and whose links were read; how many of the rows around the query are allowed;
+    /// and whether it came to its end.
+    package var scored = 0
+    package var visited = 0
+    package var near: Float = 1
+    package var isComplete = true
+  }
+
+  /// Walks the graph or scans the codes, whatever the plan says; for fitting ``VectorPlan`` and for tests.
+  ///
+  /// - Parameter isGuarded: ends a walk that goes astray, as the plan does.
+  package func look(
+    _ query: [Float], limit: Int, breadth: Int, allowed: [UInt64]?, isWalk: Bool, isGuarded: Bool = false
+  ) -> Look? {
+    guard let graph else { return nil }
+    let prepared = graph.codes.prepare(query)
+    let words = allowed ?? Array(present)
+    let allowedCount = words.reduce(0) { $0 + $1.nonzeroBitCount }
+    return words.withUnsafeBufferPointer { words in
+      guard isWalk else {
+        return Look(rows: rescore(graph.codes.scan(prepared, allowed: words.baseAddress, limit: breadth), query, limit))
+      }
+      let plan = VectorPlan(
+        limit: limit, breadth: breadth, code: options.code, stride: graph.codes.stride, allowed: allowedCount,
+        present: presentCount)
+      let found = graph.search(
+        [prepared], breadth: isGuarded ? plan.breadth : breadth, allowed: allowed == nil ? nil : words.baseAddress,
+        budget: isGuarded ? plan.budget : .max, least: isGuarded ? plan.least : 0)[0]
+      return Look(
+        rows: rescore(found.rows, query, limit), scored: Int(found.effort.scored),
+        visited: Int(found.effort.visited), near: found.effort.near, isComplete: found.effort.complete)
     }
   }
 

@@ -3,39 +3,68 @@ import Foundation
 
 /// Whether to walk the graph or look at every allowed row, for one search.
 ///
-/// Costs are counted in rows looked at in order. A row that the graph leads to is a random access and costs
-/// ``randomRow`` of them.
+/// Fitted to GloVe's 398,000 vectors of 50 components in a graph of 16 links, all four codes, 28 filters from 50 % to 0.1 % of the
+/// rows (at random, around a row, far from all queries, in patches), breadths 100 to 400, one query at a time;
+/// docs/vectors.md tells how. On another processor the same ratio of memory's latency to its bandwidth is assumed.
 struct VectorPlan: Sendable, Hashable {
   let walksGraph: Bool
   let breadth: Int
   /// How many of the best are scored again by their exact vectors.
   let rescored: Int
-  /// How many rows the graph's search may look at before a scan would have been cheaper.
+  /// How many rows the graph's search may score or read links of: twice what is expected. A search that takes more goes
+  /// astray, and the scan is surer.
   let budget: Int
+  /// Share of the rows around a query that have to be allowed for a walk: two fifths of what it is everywhere. Where the
+  /// filter leaves out just what is near, links between the allowed need not lead to the nearest of them.
+  let least: Float
 
-  /// An estimate, not yet fitted to measurements.
-  private static let randomRow = 3.0
-  /// Rows that are scored, and rows whose links are read, for each row that is followed.
-  private static let scoredPerRow = 18.0
-  private static let linksPerRow = 24.0
-
-  init(limit: Int, breadth: Int, code: VectorCode, allowed: Int, present: Int) {
-    let breadth = max(breadth, limit)
+  /// - Parameter stride: bytes of a coded row.
+  init(limit: Int, breadth: Int, code: VectorCode, stride: Int, allowed: Int, present: Int) {
     rescored =
       switch code {
       case .float32: limit
       case .float16: limit + 8
       case .int8: 2 * limit + 16
-      case .bit: breadth
+      case .bit: max(breadth, limit)
       }
-    self.breadth = max(breadth, rescored)
-    let selectivity = present > 0 ? Double(allowed) / Double(present) : 0
-    // Below one half, neighbours that are not allowed have their links read too.
-    let bridges =
-      selectivity < 0.5 ? min(Self.linksPerRow * (1 - selectivity), Self.linksPerRow / 2 / max(selectivity, 0.02)) : 0
-    let cost = Double(self.breadth) * (Self.scoredPerRow + bridges) * Self.randomRow
-    walksGraph = cost < Double(allowed)
-    budget = Int(Double(allowed) / Self.randomRow)
+    let share = Double(allowed) / Double(max(1, present))
+    least = Float(0.4 * share)
+    // The rarer the allowed, the fewer of their links are there: what 200 find of all, 300 find of a fiftieth.
+    let widened = allowed < present ? Double(breadth) * (1 + 0.01 / max(share, 0.01)) : Double(breadth)
+    self.breadth = max(Int(widened), limit, rescored)
+    let costs = Costs(stride: Double(stride))
+    let work = Work(share: share, isFiltered: allowed < present)
+    let walk = Double(self.breadth) * (work.scored * costs.scored + work.visited * costs.visited)
+    walksGraph = walk < Double(allowed) * costs.scanned
+    budget = Int(2 * Double(self.breadth) * (work.scored + work.visited))
+  }
+
+  /// Nanoseconds for a row.
+  private struct Costs {
+    /// Scored on the way through the graph: memory's latency, mostly. 41 for 16 bytes, 53 for 200.
+    let scored: Double
+    /// Its links read.
+    let visited = 60.0
+    /// Scored in order. 4.0 to 4.5 for 16 and 64 bytes, 6 for 128, 8 to 11 for 200 while in the cache, twice that from memory.
+    let scanned: Double
+
+    init(stride: Double) {
+      scored = 40 + stride / 16
+      scanned = 2.5 + stride / 24
+    }
+  }
+
+  /// Rows for each that a search keeps in view; in small graphs, where most has been seen, down to half as many.
+  private struct Work {
+    let scored: Double
+    let visited: Double
+
+    /// With a filter 6.2 scored and 21.2 visited where a fiftieth is allowed, 15.4 and 10.2 for a tenth, 22.3 and 2.7
+    /// for half. Without one, what takes as long as 0.6 microseconds in all.
+    init(share: Double, isFiltered: Bool) {
+      scored = isFiltered ? 24 * share / (share + 0.055) : 12
+      visited = isFiltered ? 1.5 / (share + 0.05) : 1
+    }
   }
 }
 
