@@ -121,11 +121,11 @@ def run_faiss(m, quantizer):
     return index
 
 
-def strata(**variables):
-    """What VectorSpeedTests prints."""
+def strata(only="", **variables):
+    """What VectorSpeedTests (or one of them) prints."""
     command = os.environ.get("STRATA_TEST", "swift test -c release --disable-testable-imports").split()
     result = subprocess.run(
-        command + ["--filter", "VectorSpeedTests"], cwd=root, text=True, stdout=subprocess.PIPE,
+        command + ["--filter", "VectorSpeedTests" + only], cwd=root, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, env={**os.environ, "STRATA_BENCH_ANN": folder, **variables})
     lines = [line.split("\t") for line in result.stdout.splitlines() if line.startswith("strata\t")]
     return lines or sys.exit(result.stdout)
@@ -184,6 +184,10 @@ def run_lists():
         if line[1] == "memory":
             share = f"{int(line[4]) / 2**20:7.1f} of {int(line[3]) / 2**20:.1f} MiB"
             print(f"after {line[2]:14} {share}" + (f"   {float(line[6]):8.0f} queries/s" if float(line[6]) else ""))
+    for shape in ("398016 50", "1000000 128"):
+        for line in strata("/memory", STRATA_BENCH_ANN_BUILD=shape):
+            size, held = int(line[4]) / 2**20, int(line[6]) / 2**20
+            print(f"building lists of {line[2]} x {line[3]} ({size:.0f} MiB) in a file held {held:.0f} MiB, {float(line[7]):.1f} s")
 
 
 if lists:
