@@ -78,7 +78,7 @@ struct MemoryMeasurements {
     let words = (0..<2000).map { "word\($0)" }
     var random = SystemRandomNumberGenerator()
     func sentence() -> String { (0..<8).map { _ in words.randomElement(using: &random) ?? "" }.joined(separator: " ") }
-    let start = Date(timeIntervalSinceReferenceDate: 0)
+    let beginning = Date(timeIntervalSinceReferenceDate: 0)
     for user in 0..<userCount {
       var change = MemoryChange()
       let texts = (0..<100).map { _ in sentence() }
@@ -86,12 +86,17 @@ struct MemoryMeasurements {
         change.added.append(
           MemoryFact(
             scope: MemoryScope(user: "user\(user)"), subject: "user", predicate: "said", object: text, text: text,
-            validFrom: start, recordedAt: start, readers: [.user("user\(user)")], embedding: vector))
+            validFrom: beginning, recordedAt: beginning, readers: [.user("user\(user)")], embedding: vector))
       }
       let revision = try await store.memoryRevision(tenant: "default")
       _ = try await store.apply(change, tenant: "default", ifRevisionIs: revision)
     }
-    let memory = AgentMemory(store: store, embedder: embedder)
+    func open() -> AgentMemory {
+      AgentMemory(
+        store: store, index: MemoryIndex(store: store, embedder: embedder, folder: folder.path + "/memory"),
+        embedder: embedder)
+    }
+    var memory = open()
     let clock = ContinuousClock()
     func recall(_ rounds: Int, asOf: Date? = nil, before: (Int) async throws -> Void = { _ in }) async throws -> Double
     {
@@ -108,14 +113,23 @@ struct MemoryMeasurements {
       return times.sorted()[times.count / 2]
     }
     let first = try await recall(1)
+    // The folder is locked until the old index is gone.
+    memory = AgentMemory(store: store, embedder: embedder)
+    memory = open()
+    let start = try await recall(1)
     let again = try await recall(200)
     let changed = try await recall(5) { round in
       try await memory.remember("I like tea number \(round).", as: Principal(user: "user0"))
     }
-    let past = try await recall(5, asOf: start + 1)
+    let past = try await recall(5, asOf: beginning + 1)
+    let id = try #require(try await memory.list(as: Principal(user: "user1")).first?.id)
+    let forgetting =
+      try await clock.measure { try await memory.forget([id], as: Principal(user: "user1")) } / .milliseconds(1)
     func text(_ time: Double) -> String { time.formatted(.number.precision(.fractionLength(2))) }
     print(
-      "memory: \(userCount * 100) facts of \(userCount) users, ms: first \(text(first)), again \(text(again)), "
-        + "after a change \(text(changed)), as of a time \(text(past))")
+      "memory: \(userCount * 100) facts of \(userCount) users, ms: indexing \(text(first)), "
+        + "first after a start \(text(start)), again \(text(again)), "
+        + "after a change \(text(changed)), as of a time \(text(past)), "
+        + "forgetting \(text(forgetting))")
   }
 }

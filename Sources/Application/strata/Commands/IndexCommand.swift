@@ -34,6 +34,13 @@ struct OpenedIndex {
     return try known ?? wiring.embedder(pool: wiring.pool(threads: 1)).dimension
   }
 
+  /// What verifying each tenant's memory finds; no model is loaded where nothing is remembered.
+  func verifiedMemories() async throws -> [(tenant: String, verification: IndexVerification)] {
+    let store = try wiring.store()
+    guard try await !store.memoryTenants().isEmpty else { return [] }
+    return try await wiring.memoryIndex(store, embedder: try wiring.embedder(pool: wiring.pool(threads: 1))).verify()
+  }
+
   /// - Parameter repairs: whether a damaged index gives way to a new one.
   func open(repairs: Bool) async throws -> CollectionIndex {
     let store = try wiring.store()
@@ -54,7 +61,8 @@ struct IndexVerify: AsyncParsableCommand {
     commandName: "verify", abstract: "Prove that the index holds what the store says, and that no file is damaged.",
     discussion: """
       Compares each current chunk of the store (text, title, fields, vector, entities, readers) with the index, and checks
-      every byte of its files and the store itself. Leaves with code 8 when something differs.
+      every byte of its files and the store itself; then the same of every tenant's memory, facts and episodes. Leaves with
+      code 8 when something differs.
       Example: strata index verify --json
       """)
   @OptionGroup var common: CommonOptions
@@ -66,17 +74,20 @@ struct IndexVerify: AsyncParsableCommand {
       let index = try await opened.open(repairs: false)
       let verification = try await index.verify()
       let storeProblems = try await opened.wiring.store().verify()
-      let isSound = verification.problems.isEmpty && storeProblems.isEmpty
+      let memories = try await opened.verifiedMemories()
+      let memoryProblems = memories.flatMap(\.verification.problems)
+      let isSound = verification.problems.isEmpty && storeProblems.isEmpty && memoryProblems.isEmpty
       let remedy = "Make the index again from the store: strata index rebuild --collection \(opened.name)"
       if common.json {
         Terminal.json([
           "collection": .string(opened.name), "sound": .bool(isSound), "chunks": .int(verification.chunkCount),
           "token": .int(Int(verification.token)),
-          "problems": .array(
-            verification.problems.map { problem in
+          "problems": .array(verification.problems.map(Self.json)),
+          "memory": .array(
+            memories.map { tenant, verification in
               [
-                "kind": .string(problem.kind.rawValue), "chunk": problem.chunk.map { .int(Int($0)) } ?? nil,
-                "message": .string(problem.description),
+                "tenant": .string(tenant), "rows": .int(verification.chunkCount),
+                "problems": .array(verification.problems.map(Self.json)),
               ]
             }),
           "store_problems": .array(storeProblems.map(JSON.string)),
@@ -84,14 +95,26 @@ struct IndexVerify: AsyncParsableCommand {
         ])
       } else if isSound {
         Terminal.out("\(verification.chunkCount) chunks: store and index agree, no file is damaged")
+        for (tenant, verification) in memories {
+          Terminal.out("\(verification.chunkCount) rows of memory (\(tenant)): store and index agree")
+        }
       } else {
         for problem in verification.problems.prefix(20) { Terminal.out(problem.description) }
         if verification.problems.count > 20 { Terminal.out("… and \(verification.problems.count - 20) more") }
         if !verification.problems.isEmpty { Terminal.out(remedy) }
+        for problem in memoryProblems.prefix(20) { Terminal.out("memory: \(problem)") }
+        if !memoryProblems.isEmpty { Terminal.out("Make it again from the store: strata memory rebuild") }
         for problem in storeProblems { Terminal.out("store: \(problem)") }
       }
       if !isSound { throw ExitCode(ErrorKind.corrupted.exitCode) }
     }
+  }
+
+  private static func json(_ problem: IndexProblem) -> JSON {
+    [
+      "kind": .string(problem.kind.rawValue), "chunk": problem.chunk.map { .int(Int($0)) } ?? nil,
+      "message": .string(problem.description),
+    ]
   }
 }
 

@@ -9,6 +9,7 @@ struct MemoryCommand: AsyncParsableCommand {
     commandName: "memory", abstract: "What agents remember of a user.",
     subcommands: [
       MemoryList.self, MemoryRecall.self, MemoryRemember.self, MemoryForget.self, MemoryConsolidate.self,
+      MemoryRebuild.self,
     ])
 }
 
@@ -19,7 +20,8 @@ struct MemoryOptions: ParsableArguments {
   @Option(name: .long, help: "The collection whose access file names the user's groups.") var collection = "default"
 
   /// - Parameters:
-  ///   - meaning: whether facts are compared by meaning, which loads the embedder.
+  ///   - meaning: whether facts are compared by meaning, which loads the embedder. Without it the index is not touched:
+  ///     it follows the store when it is next searched.
   ///   - model: the model that looks for facts; nil finds them by pattern.
   func open(meaning: Bool, model: String? = nil) async throws -> (memory: AgentMemory, principal: Principal) {
     let wiring = try Wiring()
@@ -31,8 +33,10 @@ struct MemoryOptions: ParsableArguments {
       extractor = ModelFactExtractor(
         model: try wiring.model(model, pool: pool), contract: try wiring.contracts().contract("memory"))
     }
+    let embedder = meaning ? try wiring.embedder(pool: pool) : nil
     let memory = AgentMemory(
-      store: store, embedder: meaning ? try wiring.embedder(pool: pool) : nil, extractor: extractor, agent: agent)
+      store: store, index: embedder.map { wiring.memoryIndex(store, embedder: $0) }, embedder: embedder,
+      extractor: extractor, agent: agent)
     return (memory, Principal(user: user, groups: Set(groups)))
   }
 }
@@ -72,6 +76,7 @@ struct MemoryRecall: AsyncParsableCommand {
   @Option(name: .customLong("as-of"), help: "What held at this time (2024-05-01 or 2024-05-01T12:00:00Z).")
   var asOf: String?
   @Option(name: .customLong("known-at"), help: "What was believed at this time.") var knownAt: String?
+  @Flag(name: .long, help: "What was said, word for word, instead of the facts found in it.") var episodes = false
 
   func validate() throws {
     guard (1...1000).contains(limit) else { throw ValidationError("--limit must lie in 1...1000.") }
@@ -80,8 +85,9 @@ struct MemoryRecall: AsyncParsableCommand {
   func run() async throws {
     try await common.run {
       let (memory, principal) = try await options.open(meaning: true)
-      let found = try await memory.recall(
-        MemoryQuery(query, limit: limit, asOf: try Self.date(asOf), knownAt: try Self.date(knownAt)), as: principal)
+      let query = MemoryQuery(query, limit: limit, asOf: try Self.date(asOf), knownAt: try Self.date(knownAt))
+      if episodes { return Self.show(try await memory.recallEpisodes(query, as: principal), asJSON: common.json) }
+      let found = try await memory.recall(query, as: principal)
       if common.json {
         return Terminal.json([
           "facts": .array(
@@ -94,6 +100,26 @@ struct MemoryRecall: AsyncParsableCommand {
       }
       if found.isEmpty { Terminal.out("Nothing that is remembered is about that.") }
       for recalled in found { Terminal.out(recalled.fact.line) }
+    }
+  }
+
+  private static func show(_ found: [RecalledEpisode], asJSON: Bool) {
+    if asJSON {
+      return Terminal.json([
+        "episodes": .array(
+          found.map { recalled in
+            [
+              "id": .int(Int(recalled.episode.id)), "text": .string(recalled.episode.text),
+              "occurred_at": .string(recalled.episode.occurredAt.formatted(.iso8601)),
+              "score": .double(recalled.score),
+            ]
+          })
+      ])
+    }
+    if found.isEmpty { Terminal.out("Nothing that was said is about that.") }
+    for recalled in found {
+      Terminal.out(Terminal.wrapped(recalled.episode.text))
+      Terminal.out("      " + Terminal.dim("said \(recalled.episode.occurredAt.formatted(.iso8601))"))
     }
   }
 
@@ -152,7 +178,9 @@ struct MemoryForget: AsyncParsableCommand {
 
   func run() async throws {
     try await common.run {
-      let (memory, principal) = try await options.open(meaning: false)
+      // Where there is no embedder there is no index of this command's to erase from.
+      let opened = try? await options.open(meaning: true)
+      let (memory, principal) = if let opened { opened } else { try await options.open(meaning: false) }
       let count = try await memory.forget(all ? nil : ids, as: principal)
       if common.json { return Terminal.json(["forgotten": .int(count)]) }
       Terminal.out(count == 1 ? "1 row is gone." : "\(count) rows are gone.")
@@ -178,6 +206,23 @@ struct MemoryConsolidate: AsyncParsableCommand {
         ])
       }
       Terminal.out("\(report.found) facts found, \(report.merged) merged, \(report.dropped) dropped.")
+    }
+  }
+}
+
+struct MemoryRebuild: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rebuild", abstract: "Throw the index of what is remembered away and make it again from the store.",
+    discussion: "Example: strata memory rebuild")
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    try await common.run {
+      let wiring = try Wiring()
+      let embedder = try wiring.embedder(pool: try wiring.pool(threads: 1))
+      let count = try await wiring.memoryIndex(try wiring.store(), embedder: embedder).rebuild()
+      if common.json { return Terminal.json(["rows": .int(count)]) }
+      Terminal.out(count == 1 ? "1 row indexed again" : "\(count) rows indexed again")
     }
   }
 }

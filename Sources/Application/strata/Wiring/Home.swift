@@ -18,6 +18,8 @@ struct Home: Sendable {
 
   var database: URL { root.appendingPathComponent("strata.sqlite") }
   var index: URL { root.appendingPathComponent("index") }
+  /// The indexes of what is remembered, one for each tenant.
+  var memory: URL { root.appendingPathComponent("memory") }
   var models: URL { root.appendingPathComponent("models") }
   var keys: URL { root.appendingPathComponent("keys.json") }
   var adapters: URL { root.appendingPathComponent("adapters") }

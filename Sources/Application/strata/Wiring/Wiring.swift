@@ -45,6 +45,11 @@ struct Wiring: Sendable {
     try MiniLMEmbedder(folder: modelStore.encoderFolder(name).path, id: name, pool: pool, precision: precision)
   }
 
+  /// The indexes of what is remembered; one for all agents of this process.
+  func memoryIndex(_ store: SQLiteStore, embedder: MiniLMEmbedder) -> MemoryIndex {
+    MemoryIndex(store: store, embedder: embedder, folder: home.memory.path)
+  }
+
   /// The embedder by which a collection is searched.
   /// - Parameter identity: a name and the start of the weights' hash, as the collection remembers it.
   func embedder(identity: String, pool: ComputePool) throws -> MiniLMEmbedder {

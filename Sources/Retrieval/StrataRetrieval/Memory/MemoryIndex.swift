@@ -32,14 +32,14 @@ public actor MemoryIndex {
   /// - Parameter repairsDamage: false throws when files are damaged; else they give way to new ones.
   public func index(of tenant: String, repairsDamage: Bool = true) async throws -> CollectionIndex {
     if let known = opened[tenant] { return try await known.value }
+    // Who has no memory yet gets no folder, and is asked for again.
+    if folder != nil, try await store.memoryIdentity(tenant: tenant) == nil { return makeInMemory(tenant) }
+    if let known = opened[tenant] { return try await known.value }
     // Shared by all that ask meanwhile, so not cancelled with the first.
     let opening = Task { try await self.open(tenant, repairsDamage: repairsDamage) }
     opened[tenant] = opening
     do {
-      let index = try await opening.value
-      // Who has no memory yet gets no folder, and is asked for again.
-      if folder != nil, !index.index.isDurable, index.index.token == 0 { opened[tenant] = nil }
-      return index
+      return try await opening.value
     } catch {
       opened[tenant] = nil
       throw error
@@ -47,22 +47,32 @@ public actor MemoryIndex {
   }
 
   private nonisolated func open(_ tenant: String, repairsDamage: Bool) async throws -> CollectionIndex {
-    let source = MemorySource(store: store, tenant: tenant, dimension: embedder?.dimension)
     guard let folder, let identity = try await store.memoryIdentity(tenant: tenant) else {
-      var options = options
-      options.vectors.graphFrom = .max
-      let index = HybridIndex(dimension: embedder?.dimension, bm25: CollectionIndex.bm25, options: options)
-      return CollectionIndex(source, index, name: tenant)
+      return makeInMemory(tenant)
     }
-    var options = options
+    var options = settled
     options.identity = [identity, embedder?.id ?? "", "memory r\(MemorySource.revision)"].joined(separator: " ")
+    return try CollectionIndex.open(
+      source(tenant), name: tenant, dimension: embedder?.dimension,
+      folder: CollectionIndex.indexFolder(folder, collection: tenant), repairsDamage: repairsDamage, options: options)
+  }
+
+  private nonisolated func makeInMemory(_ tenant: String) -> CollectionIndex {
+    let index = HybridIndex(dimension: embedder?.dimension, bm25: CollectionIndex.bm25, options: settled)
+    return CollectionIndex(source(tenant), index, name: tenant)
+  }
+
+  private nonisolated func source(_ tenant: String) -> MemorySource {
+    MemorySource(store: store, tenant: tenant, dimension: embedder?.dimension)
+  }
+
+  private nonisolated var settled: HybridIndex.Options {
+    var options = options
     // What was forgotten is kept for nobody; the past of what was not is in the fields.
     options.history = .none
     // Nobody reads more than a sliver of all rows, and a sliver is scanned faster than a graph is walked.
     options.vectors.graphFrom = .max
-    return try CollectionIndex.open(
-      source, name: tenant, dimension: embedder?.dimension,
-      folder: CollectionIndex.indexFolder(folder, collection: tenant), repairsDamage: repairsDamage, options: options)
+    return options
   }
 
   /// Lets no file hold what was forgotten. An index in memory has nothing to do.

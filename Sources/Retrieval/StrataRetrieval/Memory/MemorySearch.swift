@@ -106,10 +106,10 @@ struct MemorySearch: Sendable {
     hit.fused.legs.contains { $0.leg != .dense || $0.score >= leastCosine }
   }
 
-  /// Between 1 and about 1.3: relevance decides, importance and repetition break near ties (the three terms of Park et
-  /// al., "Generative Agents", 2023, with relevance first; age is the business of validity here).
+  /// Between 1 and 1.075: relevance decides, importance and repetition break near ties (the three terms of Park et al.,
+  /// "Generative Agents", 2023, with relevance first; age is the business of validity here).
   private static func weight(_ fact: MemoryFact) -> Double {
-    1 + 0.2 * fact.importance + 0.02 * log2(Double(max(1, min(32, fact.confirmations))))
+    1 + 0.05 * fact.importance + 0.005 * log2(Double(max(1, min(32, fact.confirmations))))
   }
 }
 
