@@ -13,7 +13,10 @@ struct EvalRetrieval: AsyncParsableCommand {
     commandName: "retrieval", abstract: "nDCG, recall and MRR of every leg and pipeline on a test collection.",
     discussion: """
       DATASET is a folder in BEIR's layout, the Cranfield collection, or HotpotQA with its corpus.
+      With --cross-validate, settings of fusion, pipeline and multi-hop are chosen on all parts of the queries but one and \
+      reported on that one, and chosen on one collection and reported on another.
       Example: strata eval retrieval ../shared/data/retrieval/scifact --json
+      Example: strata eval retrieval ../shared/data/retrieval/scifact --cross-validate 5 --transfer ../shared/data/retrieval/cranfield
       """)
   @OptionGroup var common: CommonOptions
   @Argument(help: "Folder of the collection.", completion: .directory) var dataset: String?
@@ -21,6 +24,11 @@ struct EvalRetrieval: AsyncParsableCommand {
   @Option(name: .customLong("method"), help: "Only this method (repeatable); default: all.") var names: [String] = []
   @Option(name: .long, help: "Also measure what takes a language model, with this one.") var model: String?
   @Option(name: .long, help: "Only so many queries, spread over all.") var queries: Int?
+  @Option(name: .long, help: "Choose settings on all but one of so many parts of the queries, and report on that one.")
+  var crossValidate: Int?
+  @Option(
+    name: .long, help: "With --cross-validate, also another collection's folder (repeatable).", completion: .directory)
+  var transfer: [String] = []
   @Option(name: .long, help: "Threads (default: all processors).") var threads: Int?
   @Option(name: .long, help: "Weight of relations between entities in the walk.") var relationWeight: Double?
   @Option(name: .long, help: "Link entities whose names are at least so similar (cosine).") var synonyms: Float?
@@ -47,6 +55,13 @@ struct EvalRetrieval: AsyncParsableCommand {
 
   func validate() throws {
     guard (dataset == nil) != (beir == nil) else { throw ValidationError("Give the folder of one collection.") }
+    if let crossValidate, !(2...20).contains(crossValidate) {
+      throw ValidationError("--cross-validate must lie in 2...20.")
+    }
+    guard transfer.isEmpty || crossValidate != nil else { throw ValidationError("--transfer needs --cross-validate.") }
+    guard crossValidate == nil || names.isEmpty && model == nil && synonyms == nil && relationWeight == nil else {
+      throw ValidationError("--cross-validate chooses among settings of its own.")
+    }
     let known = (Self.pipelines + (model == nil ? [] : Self.modelPipelines)).map(\.name)
     if let name = names.first(where: { !known.contains($0) }) {
       throw ValidationError("There is no method \(name); there are \(known.joined(separator: ", ")).")
@@ -55,20 +70,14 @@ struct EvalRetrieval: AsyncParsableCommand {
 
   func run() async throws {
     try await common.run {
-      var dataset = try RetrievalDataset(folder: dataset ?? beir ?? "")
-      if let queries, queries < dataset.queries.count {
-        let all = dataset.queries
-        dataset.queries = (0..<queries).map { all[$0 * all.count / queries] }
-      }
+      if let crossValidate { return try await self.crossValidate(folds: crossValidate) }
+      let dataset = try loaded(dataset ?? beir ?? "")
       let wiring = try Wiring()
       let pool = try wiring.pool(threads: threads)
       let embedder = try wiring.embedder(pool: pool)
       let decoder = try model.map { try wiring.model($0, pool: pool) }
-      let texts = dataset.documents.map { $0.title.isEmpty ? $0.text : "\($0.title) \($0.text)" }
-      let vectors = try await EvaluationVectors.embed(texts, "embed", embedder, store: wiring.store())
       let space = try await linked(
-        try Self.space(dataset, texts: texts, vectors: vectors, dimension: embedder.dimension), embedder,
-        store: wiring.store())
+        try await Self.space(dataset, embedder, store: wiring.store()), embedder, store: wiring.store())
       let ranker = try ranker(embedder, decoder, wiring)
       let methods = (Self.pipelines + (model == nil ? [] : Self.modelPipelines)).filter {
         names.isEmpty || names.contains($0.name)
@@ -90,6 +99,31 @@ struct EvalRetrieval: AsyncParsableCommand {
       bar.finish()
       if common.json { Terminal.json(report.json) } else { Terminal.out(report.text) }
     }
+  }
+
+  private func loaded(_ folder: String) throws -> RetrievalDataset {
+    var dataset = try RetrievalDataset(folder: folder)
+    if let queries, queries < dataset.queries.count {
+      let all = dataset.queries
+      dataset.queries = (0..<queries).map { all[$0 * all.count / queries] }
+    }
+    return dataset
+  }
+
+  /// Every setting of the grid on every query, once; then all choices are sums of what is known.
+  private func crossValidate(folds: Int) async throws {
+    let wiring = try Wiring()
+    let embedder = RememberingEmbedder(try wiring.embedder(pool: wiring.pool(threads: threads)))
+    var runs: [SettingRuns] = []
+    for folder in [dataset ?? beir ?? ""] + transfer {
+      let dataset = try loaded(folder)
+      let space = try await Self.space(dataset, embedder, store: wiring.store())
+      let bar = ProgressBar(dataset.name) { "\(Terminal.formatted($0, digits: 1)) settings/s" }
+      runs.append(try await RetrievalGrid.runs(dataset, embedder, in: space) { bar.update($0, of: $1) })
+      bar.finish()
+    }
+    let selection = SettingSelection(runs, folds: folds)
+    if common.json { Terminal.json(selection.json) } else { Terminal.out(selection.text) }
   }
 
   private func ranker(
@@ -124,9 +158,11 @@ struct EvalRetrieval: AsyncParsableCommand {
 
   /// The collection as a search sees it, readable by everybody, with the settings of collections.
   private static func space(
-    _ dataset: RetrievalDataset, texts: [String], vectors: [[Float]], dimension: Int
-  ) throws -> SearchSpace {
-    let index = HybridIndex(dimension: dimension, bm25: CollectionIndex.bm25)
+    _ dataset: RetrievalDataset, _ embedder: any Embedder, store: any DocumentStore
+  ) async throws -> SearchSpace {
+    let texts = dataset.documents.map { $0.title.isEmpty ? $0.text : "\($0.title) \($0.text)" }
+    let vectors = try await EvaluationVectors.embed(texts, "embed", embedder, store: store)
+    let index = HybridIndex(dimension: embedder.dimension, bm25: CollectionIndex.bm25)
     let extractor = EntityExtractor()
     try index.apply(
       adding: dataset.documents.enumerated().map { number, document in

@@ -11,8 +11,13 @@ package struct EvidencePairs: Sendable {
   /// What the places where the two were found are worth, each from 0 to 1.
   var placeWeight: Double
 
+  package init(linkWeight: Double, placeWeight: Double) {
+    self.linkWeight = linkWeight
+    self.placeWeight = placeWeight
+  }
+
   /// For coverage from 0 to 1 by similarity of token vectors.
-  static let byVectors = EvidencePairs(linkWeight: 0.1, placeWeight: 0.1)
+  package static let byVectors = EvidencePairs(linkWeight: 0.1, placeWeight: 0.1)
   /// For coverage by words that are there or not, which differs more from pair to pair.
   static let byWords = EvidencePairs(linkWeight: 0.2, placeWeight: 0.2)
 

@@ -58,6 +58,8 @@ package struct QueryRanker: Sendable {
   package var depth = 300
   package var fusion = Self.fusion
   package var walk = GraphWalk.Options()
+  /// What makes a pair good, where passages are compared by vectors.
+  package var pairs = EvidencePairs.byVectors
   /// Chunks of which pairs are judged.
   package var pairCount = 20
   /// How many of the best extend the question, and what the mean of their vectors counts beside its own (Rocchio 1971).
@@ -233,7 +235,7 @@ package struct QueryRanker: Sendable {
     let candidates = best.filter { contents[$0.id] != nil }
     guard candidates.count > 1 else { return ranked }
     let documents = candidates.compactMap { contents[$0.id]?.text }
-    var pairs = EvidencePairs.byVectors
+    var pairs = pairs
     let coverage: [[Float]]
     let weights: [Float]
     if let lateInteraction {
