@@ -50,6 +50,6 @@ import Testing
     #expect(SettingSelection.fold(of: "13", among: 7) == 0x3fdb_a35f % 7)
     let text = SettingSelection([runs("a", [("usual", { _ in 0.4 })])], folds: 5).text
     #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
-    #expect(text.contains("\na, fusion, ndcg@10\n  default   .4000  .400-.400"))
+    #expect(text.contains("\na, fusion, ndcg@10\n  default    .4000  .400-.400"))
   }
 }
