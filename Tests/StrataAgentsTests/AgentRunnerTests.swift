@@ -33,6 +33,60 @@ import Testing
     #expect(try await bench.journal.summary(of: "run-1")?.status == .completed)
   }
 
+  @Test("a question that no passage covers alone is searched for over several hops, whose passages come first")
+  func widening() async throws {
+    let film = Corpus.passage(3, "film.md", "Overdrive was shot in Leland in 1986.", title: "Overdrive")
+    let director = Corpus.passage(4, "king.md", "Overdrive was directed by Stephen King.", title: "Stephen King")
+    var bench = Bench()
+    bench.contract = PlainContract.answer(["strategy": "attributed", "min_coverage": 0.5, "max_passages": 2])
+    bench.retriever = CountingRetriever([film, Corpus.travel], hops: [director, film])
+    let asked = AgentRequest("Who directed the film that was shot in Leland in 1986?", as: bench.ada)
+    for (offers, ways) in [(SearchTool.Offers(multiHop: [.graph]), [MultiHop.off, .graph]), (.init(), [.off])] {
+      bench.offers = offers
+      bench.journal = InMemoryJournal()
+      let before = bench.retriever.specs.count
+      let events = await bench.events(
+        try bench.runner(bench.model(answer: "Stephen King directed Overdrive.")).run(asked))
+      #expect(bench.retriever.specs.dropFirst(before).map(\.multiHop) == ways)
+      guard case .finished(let answer)? = events.last else { return #expect(Bool(false), "\(events)") }
+      // Without the second hop nothing says who directed it.
+      #expect(answer.citations.contains { $0.document == "king.md" } == (ways.count == 2))
+    }
+  }
+
+  @Test("a question that one passage covers is searched for once, and so is any when told so")
+  func noWidening() async throws {
+    var bench = Bench()
+    bench.offers = SearchTool.Offers(multiHop: [.graph])
+    _ = await bench.events(try bench.runner(bench.model()).run(AgentRequest(question, as: bench.ada)))
+    #expect(bench.retriever.specs.count == 1)
+    bench.configuration.widensSearches = false
+    bench.journal = InMemoryJournal()
+    _ = await bench.events(
+      try bench.runner(bench.model()).run(AgentRequest("Who directed the film shot in Leland?", as: bench.ada)))
+    #expect(bench.retriever.specs.count == 2)
+  }
+
+  @Test("passages of several searches take turns, those of the latest first; a search made anew replaces the old one")
+  func order() throws {
+    func found(_ step: Int, _ arguments: JSON, _ chunks: [Int64]) -> [RunEvent] {
+      let call = ToolCall(id: "step-\(step)", name: SearchTool.name, arguments: arguments)
+      let passages = chunks.map { Corpus.passage($0, "\($0).md", "text").json }
+      return [
+        .planned(step: step, .call(tool: SearchTool.name, arguments: arguments), .model, Usage()),
+        .toolStarted(step: step, call),
+        .toolFinished(step: step, Observation(call: call, content: ["passages": .array(passages)], isError: false)),
+      ]
+    }
+    var machine = RunMachine()
+    let start = RunStart(question: "x", tenant: "t", user: "u", model: "m", contracts: [:])
+    let events =
+      [.started(start)] + found(0, ["query": "a"], [1, 2, 3]) + found(1, ["query": "b"], [4, 2, 5])
+      + found(2, ["query": "a", "multi_hop": "graph"], [6, 1])
+    for event in events { _ = try machine.handle(event) }
+    #expect(machine.passages.map(\.chunk) == [6, 4, 1, 2, 5, 3])
+  }
+
   @Test(
     "a process that dies at any event leaves a run that another finishes, without repeating a completed step",
     arguments: 0..<8, [true, false])

@@ -26,11 +26,14 @@ enum Corpus {
 /// Finds the same passages each time and counts who asked for what.
 final class CountingRetriever: Retriever {
   private let passages: [Passage]
+  /// What searches over several hops find instead.
+  private let hops: [Passage]?
   private let calls = Mutex<[QuerySpec]>([])
   let delay: Duration
 
-  init(_ passages: [Passage], delay: Duration = .zero) {
+  init(_ passages: [Passage], hops: [Passage]? = nil, delay: Duration = .zero) {
     self.passages = passages
+    self.hops = hops
     self.delay = delay
   }
 
@@ -40,7 +43,7 @@ final class CountingRetriever: Retriever {
   func search(_ query: QuerySpec, as principal: Principal) async throws -> [Passage] {
     calls.withLock { $0.append(query) }
     if delay > .zero { try await Task.sleep(for: delay) }
-    return passages
+    return query.multiHop == .off ? passages : hops ?? passages
   }
 }
 
@@ -127,6 +130,7 @@ actor CrashingJournal: Journal {
 struct Bench {
   var retriever = CountingRetriever([Corpus.travel, Corpus.leave])
   var journal: any Journal = InMemoryJournal()
+  var offers = SearchTool.Offers()
   var tools: [any Tool] = []
   var configuration = AgentConfiguration()
   var contract = PlainContract.answer()
@@ -145,7 +149,8 @@ struct Bench {
 
   func runner(_ model: any LanguageModel) throws -> AgentRunner {
     try AgentRunner(
-      model: model, tools: [SearchTool(retriever)] + tools, answerContract: contract, planContract: PlainContract.plan,
+      model: model, tools: [SearchTool(retriever, offers: offers)] + tools, answerContract: contract,
+      planContract: PlainContract.plan,
       journal: journal, configuration: configuration, rewriter: rewriter, environment: environment)
   }
 

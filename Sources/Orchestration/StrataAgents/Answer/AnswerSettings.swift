@@ -30,7 +30,11 @@ public struct AnswerSettings: Sendable, Hashable {
   public var maxAnswerLength = 400
   /// Tokens of one passage in the prompt.
   public var maxPassageTokens = 320
+  /// Least weighted share of the question's content words in one passage, and in those that are cited, 0 to 1.
   public var minCoverage = 0.5
+  /// Share in all passages of the prompt together from which on the cited ones may say less of the question. For
+  /// ``QuotingStrategy/attributed``; above 1: never.
+  public var minJointCoverage = 0.7
   public var checksNumbers = true
   public var checksNames = true
   /// An answer that says more than its evidence is replaced by the quotes themselves instead of the refusal.
@@ -57,6 +61,7 @@ public struct AnswerSettings: Sendable, Hashable {
     if let value = json["max_answer_length"]?.intValue { maxAnswerLength = min(max(20, value), 20_000) }
     if let value = json["max_passage_tokens"]?.intValue { maxPassageTokens = min(max(16, value), 8_192) }
     if let value = json["min_coverage"]?.doubleValue { minCoverage = min(max(0, value), 1) }
+    if let value = json["min_joint_coverage"]?.doubleValue { minJointCoverage = max(0, value) }
     if let value = json["check_numbers"]?.boolValue { checksNumbers = value }
     if let value = json["check_names"]?.boolValue { checksNames = value }
     if let value = json["quote_when_ungrounded"]?.boolValue { quotesWhenUngrounded = value }

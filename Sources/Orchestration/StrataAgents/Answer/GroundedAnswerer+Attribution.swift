@@ -8,7 +8,7 @@ extension GroundedAnswerer {
     _ question: String, _ prompt: Packed, _ weights: [String: Double], as principal: Principal,
     emit: @Sendable (Part) async -> Void
   ) async throws -> GroundedAnswer {
-    // A question that no single passage speaks of is refused before the model can make something up.
+    // A question that no passage speaks of is refused before the model can make something up.
     let best = prompt.passages.map { EvidenceGate.coverage(weights: weights, evidence: [$0.passage]) }.max() ?? 0
     guard best >= settings.minCoverage else { return .refused("weak_evidence") }
     let attribution = Attribution(question: question, weights: weights, passages: prompt.passages)
@@ -64,9 +64,11 @@ extension GroundedAnswerer {
     guard let first = citations.first else { return .refused("no_valid_citation") }
     let numbers = Set(citations.map(\.passage))
     let evidence = passages.filter { numbers.contains($0.number) }.map(\.passage)
-    guard EvidenceGate.coverage(weights: weights, evidence: evidence) >= settings.minCoverage else {
-      return .refused("weak_evidence")
-    }
+    // Who answers over two hops cites the second, which need not repeat the question: "who directed the film that …".
+    guard
+      EvidenceGate.coverage(weights: weights, evidence: evidence) >= settings.minCoverage
+        || EvidenceGate.coverage(weights: weights, evidence: passages.map(\.passage)) >= settings.minJointCoverage
+    else { return .refused("weak_evidence") }
     let gate = EvidenceGate(
       leastCoverage: settings.minCoverage, checksNumbers: settings.checksNumbers, checksNames: settings.checksNames)
     var result = GroundedAnswer(answer: answer, answerable: true, citations: citations)

@@ -7,6 +7,8 @@ public struct AgentConfiguration: Sendable {
   public var budget = RunBudget()
   public var policy: PlanningPolicy = .questionFirst
   public var toolLimits = ToolExecutor.Limits()
+  /// Whether a question that no single passage covers is searched for over several hops, where the search tool can.
+  public var widensSearches = true
 
   public init(budget: RunBudget = RunBudget(), policy: PlanningPolicy = .questionFirst) {
     self.budget = budget

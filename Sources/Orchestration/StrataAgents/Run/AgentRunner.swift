@@ -11,6 +11,10 @@ public actor AgentRunner {
     let rewriter: (any QuestionRewriter)?
     let journal: any Journal
     let environment: AgentEnvironment
+    let widening: SearchWidening?
+
+    /// A run before its first event.
+    var machine: RunMachine { RunMachine(repeatable: executor.repeatable, widening: widening) }
   }
 
   private let parts: Parts
@@ -33,11 +37,14 @@ public actor AgentRunner {
     checker: (any FaithfulnessChecker)? = nil, environment: AgentEnvironment = AgentEnvironment()
   ) throws {
     let executor = try ToolExecutor(tools, limits: configuration.toolLimits, sleep: environment.sleep)
+    let answerer = try GroundedAnswerer(
+      model: model, contract: answerContract, settings: answerSettings, checker: checker)
+    let hops = tools.lazy.compactMap { $0 as? SearchTool }.first?.multiHop ?? []
     parts = Parts(
-      planner: try Planner(model: model, contract: planContract, tools: executor.definitions),
-      answerer: try GroundedAnswerer(
-        model: model, contract: answerContract, settings: answerSettings, checker: checker),
-      executor: executor, rewriter: rewriter, journal: journal, environment: environment)
+      planner: try Planner(model: model, contract: planContract, tools: executor.definitions), answerer: answerer,
+      executor: executor, rewriter: rewriter, journal: journal, environment: environment,
+      widening: configuration.widensSearches
+        ? hops.first.map { SearchWidening($0, depth: answerer.settings.maxPassages) } : nil)
     self.configuration = configuration
     modelID = model.info.id
     contracts = [
@@ -123,8 +130,7 @@ public actor AgentRunner {
       policy: request.policy ?? configuration.policy, tenant: request.principal.tenant, user: request.principal.user,
       model: modelID, contracts: contracts)
     let execution = RunExecution(
-      run: run, principal: request.principal, parts: parts, machine: RunMachine(repeatable: parts.executor.repeatable),
-      sequence: 0, emit: emit)
+      run: run, principal: request.principal, parts: parts, machine: parts.machine, sequence: 0, emit: emit)
     await execute(execution, .started(start))
   }
 
@@ -167,7 +173,7 @@ public actor AgentRunner {
         AgentError.journalBroken, "The run stopped before its first event was written.", remedy: "Ask again.",
         location: run)
     }
-    var machine = RunMachine(repeatable: parts.executor.repeatable)
+    var machine = parts.machine
     for (index, event) in events.enumerated() {
       guard event.sequence == index, event.run == run else {
         throw AgentError(

@@ -35,12 +35,20 @@ public struct RunMachine: Sendable {
   public private(set) var usage = Usage()
   /// What tools said, oldest first.
   public private(set) var observations: [Observation] = []
-  /// Passages of all searches, each chunk once, in the order in which they were found.
+  /// Passages of all searches, each chunk once: the best of each search before the second best of any, the latest search
+  /// first. What a search found that was made again in another way comes last.
   public private(set) var passages: [Passage] = []
+  private var searches: [(query: String, passages: [Passage])] = []
   private let repeatable: Set<String>
+  private let widening: SearchWidening?
 
-  /// - Parameter repeatable: names of the tools that may be called again with the same arguments.
-  public init(repeatable: Set<String> = [SearchTool.name]) { self.repeatable = repeatable }
+  /// - Parameters:
+  ///   - repeatable: names of the tools that may be called again with the same arguments.
+  ///   - widening: when to search over several hops without asking the model; nil never does.
+  public init(repeatable: Set<String> = [SearchTool.name], widening: SearchWidening? = nil) {
+    self.repeatable = repeatable
+    self.widening = widening
+  }
 
   /// Plans so far.
   public var steps: Int {
@@ -116,10 +124,21 @@ public struct RunMachine: Sendable {
 
   private mutating func remember(_ observation: Observation) {
     observations.append(observation)
-    var known = Set(passages.map(\.chunk))
-    for json in observation.content["passages"]?.arrayValue ?? [] {
-      if let passage = Passage(json), known.insert(passage.chunk).inserted { passages.append(passage) }
+    let found = (observation.content["passages"]?.arrayValue ?? []).compactMap { Passage($0) }
+    guard !found.isEmpty else { return }
+    searches.insert((observation.call.arguments["query"]?.stringValue ?? "", found), at: 0)
+    var queries: Set<String> = []
+    let (latest, superseded) = searches.reduce(into: ([[Passage]](), [[Passage]]())) { lists, search in
+      if queries.insert(search.query).inserted {
+        lists.0.append(search.passages)
+      } else {
+        lists.1.append(search.passages)
+      }
     }
+    let deepest = latest.map(\.count).max() ?? 0
+    let ranked = (0..<deepest).flatMap { rank in latest.compactMap { rank < $0.count ? $0[rank] : nil } }
+    var known: Set<Int64> = []
+    passages = (ranked + superseded.joined()).filter { known.insert($0.chunk).inserted }
   }
 
   private func next(resuming: Bool) -> [RunAction] {
@@ -141,6 +160,9 @@ public struct RunMachine: Sendable {
     }
     let isLast = step + 1 >= start.budget.steps || start.policy == .searchOnce
     if isLast || usage.totalTokens >= start.budget.tokens { return .plan(step: step, rule: .answer) }
+    if step == 1, start.policy == .questionFirst, let wider = widening?.search(start.question, after: passages) {
+      return .plan(step: step, rule: wider)
+    }
     return .plan(step: step, rule: nil)
   }
 

@@ -38,6 +38,9 @@ public struct SearchTool: Tool {
 
   public var isIdempotent: Bool { true }
 
+  /// Ways of multi-hop search that calls may ask for, the preferred one first.
+  var multiHop: [MultiHop] { offers.multiHop }
+
   public var definition: ToolDefinition {
     var properties: JSONObject = ["query": ["type": "string", "minLength": 1, "maxLength": .int(Self.queryLimit)]]
     if !offers.multiHop.isEmpty {
