@@ -259,4 +259,10 @@ import Testing
   func separators() {
     #expect(ContentWords.words(of: "4,650 euros; 2.5 m, v1.2") == ["4650", "euros", "2.5", "m", "v1.2"])
   }
+
+  @Test("the word of measure in \"how long\" is no word of the answer")
+  func measures() {
+    let stems = ContentWords.questionStems(of: "How long is the long warranty, and how repairs are paid?")
+    #expect(stems == ["long", "warranty", "repair", "paid"])
+  }
 }

@@ -45,6 +45,8 @@ struct CollectionIndexTests {
       try await index.refresh()
       #expect(await index.chunkCount == 40)
       try await index.flush()
+      // What still merges would write a manifest of its own.
+      try await index.index.close()
     }
     try await save("3.md", ["otter"])
     _ = await store.delete("4.md", in: "default")
@@ -91,6 +93,8 @@ struct CollectionIndexTests {
       let index = try await open()
       try await index.refresh()
       try await index.flush()
+      // What still merges would write a manifest of its own.
+      try await index.index.close()
     }
     let path = CollectionIndex.indexFolder(folder.path + "/index", collection: "default") + "/MANIFEST"
     try Data("nonsense".utf8).write(to: URL(fileURLWithPath: path))
@@ -108,6 +112,8 @@ struct CollectionIndexTests {
       let index = try await open()
       try await index.refresh()
       try await index.flush()
+      // What still merges would write a manifest of its own.
+      try await index.index.close()
     }
     let other = InMemoryDocumentStore()
     let index = try await CollectionIndex.open(

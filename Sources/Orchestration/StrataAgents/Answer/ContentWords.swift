@@ -7,6 +7,21 @@ package enum ContentWords {
     words(of: text).filter { !stopWords.contains($0) }.map(stem)
   }
 
+  /// The stems of a question without what only asks for a measure: no answer to "how long" needs the word `long`.
+  package static func questionStems(of text: String) -> [String] {
+    let words = words(of: text)
+    return words.indices.filter { index in
+      !stopWords.contains(words[index])
+        && !(index > 0 && words[index - 1] == "how" && measures.contains(words[index]))
+    }.map { stem(words[$0]) }
+  }
+
+  private static let measures: Set<String> = [
+    "big", "deep", "early", "far", "fast", "heavy", "high", "large", "late", "likely", "long", "often", "old",
+    "quickly",
+    "soon", "tall", "wide",
+  ]
+
   /// Lower-case words; `2,400` and `2.400,50` lose their separators between digits.
   package static func words(of text: String) -> [String] {
     let bytes = Array(text.lowercased().utf8)

@@ -22,7 +22,7 @@ package struct EvidenceGate: Sendable {
   package static func weights(question: String, passages: [Passage]) -> [String: Double] {
     let texts = passages.map { Set(ContentWords.stems(of: searchable($0))) }
     var weights: [String: Double] = [:]
-    for stem in Set(ContentWords.stems(of: question)) {
+    for stem in Set(ContentWords.questionStems(of: question)) {
       let count = texts.count { $0.contains(stem) }
       weights[stem] = log(1 + (Double(texts.count) + 0.5) / (Double(count) + 0.5))
     }
