@@ -20,6 +20,17 @@ import Testing
     #expect(result.citations.first?.range.lowerBound == 112)
   }
 
+  @Test("what is cut short has cost its prompt all the same")
+  func cost() async throws {
+    let contract = PlainContract.answer([
+      "strategy": "attributed", "min_coverage": 0.3, "max_answer_length": 20,
+    ])
+    let model = ScriptedModel(["The limit is 165 euros. " + String(repeating: "And so on and on. ", count: 50)])
+    let result = try await GroundedAnswerer(model: model, contract: contract)
+      .answer("What is the limit for a hotel night?", from: [Corpus.travel], as: .anonymous)
+    #expect(result.usage.promptTokens > 0)
+  }
+
   @Test("a number that stands nowhere is not repeated")
   func invented() async throws {
     let result = try await answer("The limit is 999 euros.")

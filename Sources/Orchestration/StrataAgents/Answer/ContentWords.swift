@@ -18,8 +18,7 @@ package enum ContentWords {
 
   private static let measures: Set<String> = [
     "big", "deep", "early", "far", "fast", "heavy", "high", "large", "late", "likely", "long", "often", "old",
-    "quickly",
-    "soon", "tall", "wide",
+    "quickly", "soon", "tall", "wide",
   ]
 
   /// Lower-case words; `2,400` and `2.400,50` lose their separators between digits.

@@ -12,15 +12,17 @@ extension GroundedAnswerer {
     let best = prompt.passages.map { EvidenceGate.coverage(weights: weights, evidence: [$0.passage]) }.max() ?? 0
     guard best >= settings.minCoverage else { return .refused("weak_evidence") }
     let attribution = Attribution(question: question, weights: weights, passages: prompt.passages)
-    var (text, usage) = try await write(prompt.messages, prompt.answerTokens, principal) { await emit(.text($0)) }
+    var (text, usage) = try await write(prompt, principal) { await emit(.text($0)) }
     var result = judged(text, attribution)
     if settings.refocuses, result.answerable,
       let focus = AnswerFocus(
         question: question, answer: result.answer, citations: result.citations, passages: prompt.passages)
     {
-      let messages = try contract.messages(for: input(question, focus.passages))
+      var narrow = prompt
+      narrow.messages = try contract.messages(for: input(question, focus.passages))
+      narrow.promptTokens = try await model.countTokens(.messages(narrow.messages), tools: [])
       let spent: Usage
-      (text, spent) = try await write(messages, prompt.answerTokens, principal) { _ in }
+      (text, spent) = try await write(narrow, principal) { _ in }
       usage = usage + spent
       let second = judged(text, attribution)
       if second.answerable, second.reason == nil, focus.isMet(by: second.citations) { result = second }
@@ -31,13 +33,14 @@ extension GroundedAnswerer {
     return result
   }
 
-  /// The model's words, without what it repeats or adds, and what they cost.
+  /// The model's words, without what it repeats or adds, and what they cost, also where they are cut short.
   private func write(
-    _ messages: [Message], _ tokens: Int, _ principal: Principal, _ emit: (String) async -> Void
+    _ prompt: Packed, _ principal: Principal, _ emit: (String) async -> Void
   ) async throws -> (String, Usage) {
     let request = GenerationRequest(
-      .messages(messages), sampling: contract.sampling, maxTokens: tokens, tenant: principal.tenant)
-    var usage = Usage()
+      .messages(prompt.messages), sampling: contract.sampling, maxTokens: prompt.answerTokens,
+      tenant: principal.tenant)
+    var usage = Usage(promptTokens: prompt.promptTokens)
     var written = ""
     generation: for try await event in model.generate(request) {
       switch event {
